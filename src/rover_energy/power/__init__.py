@@ -1,1 +1,1 @@
-
+"""Power: what the bus receives, stores and gives."""

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from rover_energy.parameters import Parameters, parameter
+
+CAPACITY_TEMPERATURES = (233.15, 253.15, 273.15, 293.15, 333.15)
+"""Cell temperatures of `CAPACITY_FACTORS` [K]: -40, -20, 0, 20 and 60 C."""
+CAPACITY_FACTORS = (0.50, 0.70, 0.85, 1.0, 0.95)
+"""Usable share of the capacity at `CAPACITY_TEMPERATURES` (Li-ion table of roverdevkit, arXiv 2606.21755)."""
+ACTIVATION_ENERGY = 30.0e3
+"""Activation energy of the cell's resistance [J/mol].
+
+The parts of a cell differ: 17.1 kJ/mol for the electrolyte's conductivity (Nyman et al. 2008,
+10.1016/j.electacta.2008.04.023), 30 kJ/mol for diffusion in graphite, 35 to 55 kJ/mol for the reactions (LFP/graphite
+example of the BPX standard, Faraday Institution). One value stands for the sum of them.
+"""
+GAS_CONSTANT = 8.314462618
+"""Molar gas constant [J/(mol K)]."""
 
 
 @dataclass(frozen=True)
@@ -27,4 +44,76 @@ class BatteryParameters(Parameters):
         0.90, minimum=0.0, maximum=1.0,
         description="state of charge above which the charge limit falls linearly, reaching 0 at state of charge 1",
     )  # fmt: skip
-    temperature: float = parameter(293.15, unit="K", minimum=100.0, maximum=400.0, description="cell temperature")
+    temperature: float = parameter(
+        293.15, unit="K", minimum=233.15, maximum=333.15, description="cell temperature",
+        source="range of the capacity table; colder or hotter cells have no model here",
+    )  # fmt: skip
+
+
+def capacity_factor(temperature: ArrayLike) -> NDArray[np.float64]:
+    """Usable share of the capacity at a cell temperature [K], linear between `CAPACITY_TEMPERATURES`; NaN outside them."""
+    factor: NDArray[np.float64] = np.interp(_within_table(temperature), CAPACITY_TEMPERATURES, CAPACITY_FACTORS)
+    return factor
+
+
+def _within_table(temperature: ArrayLike) -> NDArray[np.float64]:
+    """Temperatures [K], NaN where the table has no say; a micro-kelvin is left for the conversion from Celsius."""
+    kelvin = np.asarray(temperature, dtype=float)
+    known = (kelvin >= CAPACITY_TEMPERATURES[0] - 1e-6) & (kelvin <= CAPACITY_TEMPERATURES[-1] + 1e-6)
+    return np.where(known, kelvin, np.nan)
+
+
+def temperature_factor(temperature: ArrayLike) -> NDArray[np.float64]:
+    """Share of the charge and discharge power limits that is left at a cell temperature [K].
+
+    min(1, exp(-(Ea / R) (1/T - 1/293.15 K))): at a fixed voltage drop the power goes with the inverse of the cell's
+    resistance, which follows Arrhenius' law with `ACTIVATION_ENERGY`. It is 0.41 at 0 C, 0.14 at -20 C and 1 from 20 C
+    up. NaN outside `CAPACITY_TEMPERATURES`.
+
+    Notes
+    -----
+    A choice of this package, for want of a table of power limits in the source of the capacity table. Lithium plating
+    is not modelled: many cells must not be charged at all below 0 C, and their `max_charge_power` has to say so.
+    """
+    kelvin = _within_table(temperature)
+    factor: NDArray[np.float64] = np.minimum(1.0, np.exp(-ACTIVATION_ENERGY / GAS_CONSTANT * (1.0 / kelvin - 1.0 / 293.15)))
+    return factor
+
+
+def usable_capacity(parameters: BatteryParameters) -> float:
+    """Stored energy at state of charge 1 and the battery's temperature [J]."""
+    return float(parameters.capacity * capacity_factor(parameters.temperature))
+
+
+def floor_energy(parameters: BatteryParameters) -> float:
+    """Stored energy at the least allowed state of charge [J]."""
+    return parameters.floor * usable_capacity(parameters)
+
+
+def discharge_limit(parameters: BatteryParameters, state_of_charge: ArrayLike) -> NDArray[np.float64]:
+    """Most power that the battery gives to the bus [W] at a state of charge [0..1].
+
+    max_discharge_power temperature_factor min(1, soc / discharge_taper), 0 below soc 0 and without a battery. The floor
+    does not enter: it bounds the energy, see `integrate_battery`. NaN gives NaN.
+    """
+    soc = np.asarray(state_of_charge, dtype=float)
+    taper = parameters.discharge_taper
+    share = np.clip(soc / taper, 0.0, 1.0) if taper > 0.0 else np.where(np.isnan(soc), np.nan, soc > 0.0)
+    limit: NDArray[np.float64] = _peak_power(parameters, parameters.max_discharge_power) * share
+    return limit
+
+
+def charge_limit(parameters: BatteryParameters, state_of_charge: ArrayLike) -> NDArray[np.float64]:
+    """Most power that the battery takes from the bus [W] at a state of charge [0..1].
+
+    max_charge_power temperature_factor clip((1 - soc)/(1 - charge_taper), 0, 1), 0 without a battery. NaN gives NaN.
+    """
+    soc = np.asarray(state_of_charge, dtype=float)
+    span = 1.0 - parameters.charge_taper
+    share = np.clip((1.0 - soc) / span, 0.0, 1.0) if span > 0.0 else np.where(np.isnan(soc), np.nan, soc < 1.0)
+    limit: NDArray[np.float64] = _peak_power(parameters, parameters.max_charge_power) * share
+    return limit
+
+
+def _peak_power(parameters: BatteryParameters, rated: float) -> float:
+    return rated * float(temperature_factor(parameters.temperature)) if parameters.capacity > 0.0 else 0.0

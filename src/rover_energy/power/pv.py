@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from rover_energy.parameters import Parameters, parameter
 
 
@@ -39,3 +42,105 @@ class PvParameters(Parameters):
         0.0, unit="rad", minimum=-6.2832, maximum=6.2832,
         description="direction in which the panel leans, from body x (forward), counter-clockwise",
     )  # fmt: skip
+
+
+def panel_normal(parameters: PvParameters, hx: ArrayLike, hy: ArrayLike, heading: ArrayLike) -> NDArray[np.float64]:
+    """Unit normal of the array in the map frame, for a rover that stands on the surface.
+
+    The body frame on the terrain is z = (-hx, -hy, 1)/sqrt(1 + hx^2 + hy^2), x = (cos heading cos phi,
+    sin heading cos phi, sin phi) with tan phi = hx cos heading + hy sin heading, y = z x x. The panel normal in it is
+    (sin pitch cos azimuth, sin pitch sin azimuth, cos pitch).
+
+    Parameters
+    ----------
+    parameters : PvParameters
+    hx, hy : array_like, broadcast together
+        Gradient of the terrain height towards east and north [-].
+    heading : array_like, broadcast with them
+        Yaw in the map frame, counter-clockwise from east [rad].
+
+    Returns
+    -------
+    ndarray, (..., 3)
+        Unit vectors, map frame (x east, y north, z up).
+    """
+    hx, hy, heading = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (hx, hy, heading)))
+    cosine, sine = np.cos(heading), np.sin(heading)
+    tangent = hx * cosine + hy * sine
+    along = 1.0 / np.sqrt(1.0 + tangent * tangent)
+    up = 1.0 / np.sqrt(1.0 + hx * hx + hy * hy)
+    forward = np.stack((cosine * along, sine * along, tangent * along), axis=-1)
+    upward = np.stack((-hx * up, -hy * up, up), axis=-1)
+    leftward = np.cross(upward, forward)
+    lean = np.sin(parameters.panel_pitch)
+    normal: NDArray[np.float64] = (
+        lean * np.cos(parameters.panel_azimuth) * forward
+        + lean * np.sin(parameters.panel_azimuth) * leftward
+        + np.cos(parameters.panel_pitch) * upward
+    )
+    return normal
+
+
+def array_gain(parameters: PvParameters, days: ArrayLike = 0.0) -> NDArray[np.float64]:
+    """Electrical power at the bus per irradiance on the panel plane [m2].
+
+    gain = area efficiency (1 + temperature_coefficient (cell_temperature - reference_temperature))
+    conversion_efficiency dust_factor (1 - dust_rate)^days; the temperature factor is kept from falling below 0, where
+    the linear law has left its range. `days` [day] counts from mission start; NaN or negative gives NaN.
+    """
+    days = np.asarray(days, dtype=float)
+    known = np.where(days >= 0.0, 1.0, np.nan)  # kept apart: 1 to the power NaN is 1
+    heated = parameters.cell_temperature - parameters.reference_temperature
+    temperature = max(0.0, 1.0 + parameters.temperature_coefficient * heated)
+    dust = parameters.dust_factor * known * (1.0 - parameters.dust_rate) ** days
+    gain: NDArray[np.float64] = parameters.area * parameters.efficiency * temperature * parameters.conversion_efficiency * dust
+    return gain
+
+
+def pv_power(
+    parameters: PvParameters,
+    *,
+    normal: ArrayLike,
+    sun_direction: ArrayLike,
+    direct: ArrayLike,
+    diffuse: ArrayLike,
+    sunlit: ArrayLike,
+    days: ArrayLike = 0.0,
+) -> NDArray[np.float64]:
+    """Electrical power of the array at the bus.
+
+    P = gain (direct sunlit max(0, n . s) + diffuse (1 + n_z)/2), with `array_gain`.
+
+    Parameters
+    ----------
+    parameters : PvParameters
+    normal : array_like, (..., 3)
+        Unit panel normal, map frame, from `panel_normal`.
+    sun_direction : array_like, (..., 3)
+        Unit vector to the Sun, map frame.
+    direct : array_like, (...)
+        Irradiance on a plane normal to the Sun, at the ground after the atmosphere [W/m2].
+    diffuse : array_like, (...)
+        Diffuse irradiance on a horizontal plane [W/m2].
+    sunlit : array_like, (...)
+        Fraction of the solar disc that is not hidden by the terrain [0..1].
+    days : array_like, (...)
+        Days since mission start, for settling dust [day].
+
+    Returns
+    -------
+    ndarray
+        Power [W], shape of the broadcast inputs. NaN in any input gives NaN.
+
+    Notes
+    -----
+    The diffuse part is the isotropic sky of Liu and Jordan (Solar Energy 4(3):1, 1960, 10.1016/0038-092X(60)90062-1)
+    without light reflected from the ground. Cosine losses at grazing incidence, shading by the rover itself and string
+    mismatch in partial shadow are not modelled; the peak-power tracker is a constant efficiency.
+    """
+    normal, sun = np.asarray(normal, dtype=float), np.asarray(sun_direction, dtype=float)
+    incidence = np.maximum(0.0, np.sum(normal * sun, axis=-1))
+    beam = np.asarray(direct, dtype=float) * np.asarray(sunlit, dtype=float) * incidence
+    sky = np.asarray(diffuse, dtype=float) * (1.0 + normal[..., 2]) / 2.0
+    power: NDArray[np.float64] = array_gain(parameters, days) * (beam + sky)
+    return power

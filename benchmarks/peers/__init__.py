@@ -1,0 +1,1 @@
+"""Other people's planners and retimers behind one face, for comparison; each needs its own package from PyPI."""

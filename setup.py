@@ -1,0 +1,93 @@
+"""Metadata of the package, read by pip and by colcon (the repository root is the ament_python package `rover_energy`)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "rover_energy"
+ROOT = Path(__file__).resolve().parent
+PACKAGE = ROOT / "src" / NAME
+SHARED_FOLDERS = ("launch", "config", "sim")
+
+# The ROS 2 wheels exist for this platform only; elsewhere ROS comes from its own installation and colcon.
+ROS_PLATFORM = "sys_platform == 'linux' and platform_machine == 'x86_64'"
+ROS_WHEELS = (
+    "ros-rclpy[fastrtps]~=9.1.2",
+    "ros-std-msgs~=5.5.1",
+    "ros-geometry-msgs~=5.5.1",
+    "ros-nav-msgs~=5.5.1",
+    "ros-sensor-msgs~=5.5.1",
+    "ros-diagnostic-msgs~=5.5.1",
+    "ros-lifecycle-msgs~=2.3.0",
+)
+
+CORE = ["numpy>=1.26", "scipy>=1.11", "casadi>=3.6.5", "shapely>=2.0.3", "pyyaml>=6.0.1"]
+EXTRAS = {
+    "terrain": ["rasterio>=1.4"],
+    "report": ["matplotlib>=3.8", "plotly>=5.18"],
+    "cli": ["typer>=0.12", "rich>=13.7"],
+}
+EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
+EXTRAS["ros"] = [f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS]
+EXTRAS["test"] = [
+    "pytest>=8",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6.100",
+    "ruff~=0.17.6",
+    "mypy~=2.4.1",
+    "types-PyYAML",
+    "rosbags>=0.10.6",
+    "setuptools>=70.1",  # the packaging test builds a wheel without an isolated environment
+]
+EXTRAS["bench"] = ["toppra>=0.6.3", "ompl>=1.7"]
+
+
+def version() -> str:
+    """`__version__` of the package, read as text: importing it here would need its dependencies."""
+    found = re.search(r'^__version__ = "([^"]+)"$', (PACKAGE / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"{PACKAGE / '__init__.py'}: no line __version__ = \"...\"")
+    return found.group(1)
+
+
+def package_files() -> list[str]:
+    """Everything beside the Python modules: C sources, templates, style sheets, tables."""
+    return sorted(
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc", ".so"}
+    )
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """What ament expects under the install prefix: the index marker, package.xml, and the shared folders as they are."""
+    files: dict[str, list[str]] = {
+        "share/ament_index/resource_index/packages": [f"resource/{NAME}"],
+        f"share/{NAME}": ["package.xml"],
+    }
+    for folder in SHARED_FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                relative = path.relative_to(ROOT)
+                files.setdefault(f"share/{NAME}/{relative.parent.as_posix()}", []).append(relative.as_posix())
+    return list(files.items())
+
+
+setup(
+    name=NAME,
+    version=version(),
+    description="Energy-constrained planning for planetary rovers on radioisotope and solar power",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    package_dir={"": "src"},
+    packages=find_packages("src"),
+    package_data={NAME: package_files()},
+    data_files=shared_files(),
+    install_requires=CORE,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["rover-energy = rover_energy.cli.main:main"]},
+    zip_safe=False,
+)

@@ -1,0 +1,261 @@
+"""Energy along a path: the least work it takes, the least time that work allows, and a drive slow enough for the battery."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rover_energy.environment.scene import Environment
+from rover_energy.mission import MissionParameters
+from rover_energy.planning.path import Path
+from rover_energy.planning.retiming import SETTLED, Drive, Timing, TimingError, drive, solve, solve_once
+from rover_energy.planning.retiming_kernel import FloatArray, SpeedProblem
+from rover_energy.planning.stations import middle
+from rover_energy.power.battery import floor_energy, usable_capacity
+from rover_energy.rover import RoverParameters
+from rover_energy.terrain.surface import Surface
+
+COARSE_GRID = 0.05  # [m] between stations while looking for the cap
+BISECTIONS = 8
+SCAN = (0.8, 0.6, 0.45, 0.3, 0.2, 0.12, 0.06, 0.02, 0.0)  # caps tried, as shares of the uncapped drive's
+
+
+@dataclass(frozen=True)
+class LowerBound:
+    """Least time of any drive along a path.
+
+    duration : [s], infinite when no drive can keep the battery's floor, the energy budget or the deadline; then
+    `impossible` names that limit ("" otherwise). retiming : least time by speed, acceleration, yaw rate and power alone
+    [s]. energy : least time by the energy alone, given that profile [s]. least_work : of driving and turning [J].
+    """
+
+    duration: float
+    retiming: float
+    energy: float
+    least_work: float
+    impossible: str = ""
+
+
+def least_work(problem: SpeedProblem, start: float = 0.0) -> float:
+    """Least energy of driving and turning along the path [J], from the squared speed `start` [m2/s2] to any end.
+
+    Kinetic energy may be carried from where the wheels slip little to where they slip much, and braking gives nothing
+    back. With q = m v^2/2 the driving costs gain max(0, dq + force dl), so the cost to go is a convex, decreasing,
+    piecewise linear function of q, which a backward sweep keeps exactly as a list of slopes. Speed-dependent resistance,
+    yaw inertia and the limit of acceleration are left out: they only add. Costs O(n).
+    """
+    ceiling = (0.5 * problem.mass * problem.cap).tolist()
+    rises, gains = (problem.force * problem.step).tolist(), problem.gain.tolist()
+    segments: deque[tuple[float, float]] = deque([(0.0, ceiling[-1])])  # (slope <= 0, length) from q = 0 up
+    value, length = 0.0, ceiling[-1]  # cost at q = 0; length of the domain
+    for rise, gain, top in zip(reversed(rises), reversed(gains), reversed(ceiling[:-1]), strict=True):
+        value = _buy(segments, value, gain)
+        if rise > 0.0:
+            segments.appendleft((-gain, rise))
+            value += gain * rise
+        else:
+            value = _spend(segments, value, -rise)
+        length = _fit(segments, length + rise, top)
+    kinetic = 0.5 * problem.mass * start
+    return max(0.0, _spend(segments, value, kinetic)) + float(problem.scrub @ problem.step)
+
+
+def _buy(segments: deque[tuple[float, float]], value: float, gain: float) -> float:
+    """Cost at q = 0 when kinetic energy can be had for `gain` per joule: no slope is steeper."""
+    replaced = 0.0
+    while segments and segments[0][0] < -gain:
+        slope, width = segments.popleft()
+        value -= (-gain - slope) * width
+        replaced += width
+    if replaced > 0.0:
+        segments.appendleft((-gain, replaced))
+    return value
+
+
+def _spend(segments: deque[tuple[float, float]], value: float, amount: float) -> float:
+    """Drop the first `amount` of the domain; returns the cost at its new left end."""
+    while amount > 0.0 and segments:
+        slope, width = segments.popleft()
+        taken = min(width, amount)
+        value += slope * taken
+        amount -= taken
+        if width > taken:
+            segments.appendleft((slope, width - taken))
+    return value
+
+
+def _fit(segments: deque[tuple[float, float]], length: float, top: float) -> float:
+    """Cut or extend the domain to [0, top]; energy above it is braked away at no cost. Returns the new length."""
+    length = max(0.0, length)
+    while segments and length > top:
+        slope, width = segments.pop()
+        kept = max(0.0, width - (length - top))
+        length -= width - kept
+        if kept > 0.0:
+            segments.append((slope, kept))
+    if top > length:
+        segments.append((0.0, top - length))
+    return top
+
+
+def energy_bound(task: Drive) -> LowerBound:
+    """Least time of any drive of `task`, by the limits of motion and power and by the energy together.
+
+    Notes
+    -----
+    Let S be generator and array, L all loads, L = c + P with the constant loads c. Charging stores charge_efficiency of a
+    surplus and discharging takes 1/discharge_efficiency of a deficit, both at most (S - L)/discharge_efficiency in the
+    store's gain; so ending above the floor needs int (L - S) dt <= U = discharge_efficiency (E_0 - E_floor), that is
+
+        int (S - c) dt >= W - U,   W = least_work.
+
+    The profile of retiming is the fastest at every place, so any drive spends at each place at least its time there; what
+    it spends beyond that gains at most max(S) - c per second:
+
+        T >= T_retiming + max(0, W - U - int (S - c) dt on that profile) / (max S - c).
+
+    S is taken as the largest over the scene's time slices at each place, and the battery's discharge limit at its best
+    state of charge: the bound holds whenever the rover passes and however the battery stands. It is exact up to the
+    discretisation, which is of second order (1e-5 relative at the default grid).
+    """
+    problem, battery = task.problem(), task.rover.battery
+    supply = _best_supply(task)
+    available = task.available(supply, usable_capacity(battery))
+    timing = solve_once(task, problem, supply, available)
+    work = least_work(problem, task.start_speed**2)
+    stored = task.energy - floor_energy(battery)
+    usable = battery.discharge_efficiency * stored if task.mission.use_battery else 0.0
+    surplus = float((middle(supply) - task.constant_load) @ np.diff(timing.time))
+    missing, gain = work - usable - surplus, float(supply.max()) - task.constant_load
+    extra = 0.0 if missing <= 0.0 else missing / gain if gain > 0.0 else math.inf
+    duration = timing.duration + extra
+    reason = _impossible(task, stored, duration, work)
+    return LowerBound(math.inf if reason else duration, timing.duration, timing.duration + extra, work, reason)
+
+
+def _best_supply(task: Drive) -> FloatArray:
+    times = task.environment.times
+    if times.size == 1:
+        return task.supply(0.0)
+    later = times[times > task.start_time] - task.start_time
+    return np.max([task.supply(t) for t in (0.0, *later)], axis=0)
+
+
+def _impossible(task: Drive, stored: float, duration: float, work: float) -> str:
+    budget, deadline = task.mission.energy_budget, task.mission.deadline
+    if not (stored >= 0.0 and math.isfinite(duration)):
+        return "floor"
+    if budget is not None and not (work + task.constant_load * duration <= budget):
+        return "energy_budget"
+    if deadline is not None and not (duration <= deadline):
+        return "deadline"
+    return ""
+
+
+def time_lower_bound(
+    path: Path,
+    surface: Surface,
+    environment: Environment,
+    rover: RoverParameters,
+    mission: MissionParameters,
+    *,
+    grid: float = 0.01,
+) -> LowerBound:
+    """Least time of any drive along a path, from rest to rest; see `energy_bound`. Errors as `retiming.retime`."""
+    return energy_bound(drive(path, surface, environment, rover, mission, grid=grid))
+
+
+def slow_for_energy(
+    path: Path,
+    surface: Surface,
+    environment: Environment,
+    rover: RoverParameters,
+    mission: MissionParameters,
+    *,
+    grid: float = 0.01,
+) -> Timing:
+    """A fast drive along a path that also keeps the battery's floor, the energy budget and the deadline.
+
+    The fastest drive is returned when it keeps them. Otherwise the battery's discharge is capped, as high as the floor
+    allows: where the supply is steady, letting the battery give no more than it must, wherever that is, loses least to
+    charging and discharging, and the drive comes within those losses of `energy_bound`. When no such cap keeps every limit
+    (as when the budget binds and resistance grows with speed) the speed is capped instead.
+
+    Parameters
+    ----------
+    path, surface, environment, rover, mission, grid
+        As in `retiming.retime`.
+
+    Returns
+    -------
+    Timing
+        With least_battery_margin >= 0, no shortfall, consumed energy within the budget, duration within the deadline.
+
+    Raises
+    ------
+    InputError, TimingError
+        As `retiming.retime`; TimingError also when no cap keeps the limits, with `reason` "floor", "energy_budget" or
+        "deadline". That does not prove that no drive does: `energy_bound` may.
+    """
+    task = drive(path, surface, environment, rover, mission, grid=grid)
+    fastest = solve(task)
+    first = violated(fastest, mission)
+    if not first:
+        return fastest
+    if first == "deadline" and violated(fastest, replace(mission, deadline=None)) == "":
+        raise _cannot(first, "the fastest drive along it takes too long")
+    coarse = drive(path, surface, environment, rover, mission, grid=max(grid, COARSE_GRID))
+    deficit = max(0.0, float(np.max(fastest.total_power - fastest.supply_power)))
+    speed = float(fastest.speed.max())
+    caps: tuple[Callable[[Drive, float], Drive], ...] = (
+        lambda task, share: replace(task, discharge_cap=share * deficit),
+        lambda task, share: replace(task, speed_cap=share * speed),
+    )
+    for cap in caps:
+        timing = _fastest_capped(task, coarse, cap)
+        if timing is not None:
+            return timing
+    raise _cannot(first, "no cap on discharge or speed keeps every limit")
+
+
+def _cannot(reason: str, why: str) -> TimingError:
+    remedy = {"floor": "start with more charge", "energy_budget": "raise the budget", "deadline": "allow more time"}[reason]
+    return TimingError(reason, f"the path breaks the {reason.replace('_', ' ')}: {why}; {remedy} or lower the loads")
+
+
+def violated(timing: Timing, mission: MissionParameters) -> str:
+    """The first of "floor", "energy_budget" and "deadline" that a drive breaks; "" when it keeps all."""
+    if not (timing.least_battery_margin >= 0.0 and timing.shortfall <= SETTLED * timing.duration):
+        return "floor"
+    if mission.energy_budget is not None and not (timing.consumed_energy <= mission.energy_budget):
+        return "energy_budget"
+    if mission.deadline is not None and not (timing.duration <= mission.deadline):
+        return "deadline"
+    return ""
+
+
+def _fastest_capped(task: Drive, coarse: Drive, cap: Callable[[Drive, float], Drive]) -> Timing | None:
+    """The drive under the highest cap that keeps the limits: scanned and halved on the coarse path, confirmed on the fine."""
+
+    def attempt(which: Drive, share: float) -> Timing | None:
+        try:
+            timing = solve(cap(which, share))
+        except TimingError:
+            return None
+        return None if violated(timing, task.mission) else timing
+
+    above = 1.0
+    for below in SCAN:
+        if attempt(coarse, below) is not None:
+            break
+        above = below
+    else:
+        return None
+    for _ in range(BISECTIONS):
+        centre = 0.5 * (above + below)
+        above, below = (above, centre) if attempt(coarse, centre) is not None else (centre, below)
+    return next((t for ease in (1.0, 0.999, 0.995, 0.98, 0.95) if (t := attempt(task, ease * below)) is not None), None)

@@ -1,0 +1,92 @@
+"""The planner's front end: a feasible, smooth and nearly fastest path between two poses, for the optimiser to start from."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from rover_energy.planning.costmap import CLEARANCE, CostMap
+from rover_energy.planning.path import Path, keep_out_distance
+from rover_energy.planning.search import FINE, Pose, SearchFailure, SearchOptions, SearchResult, allowance, find_arcs
+from rover_energy.planning.smoothing import Band, BandOptions, smooth
+
+_HARDENING = 10.0  # of the hinges from one attempt to the next
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class InitialPath:
+    """A path from start to goal within all limits at its samples.
+
+    Attributes
+    ----------
+    path : Path
+        Unwrapped heading: path.heading[0] is the start heading as given, path.heading[-1] the goal's on the same branch.
+    cost : float
+        Of steady driving, in the mission's weights: with the time alone a lower bound of its duration [s].
+    goal : (3,) tuple
+        Goal pose with its heading on the path's branch.
+    search : SearchResult
+        The arcs it came from.
+    attempts : int
+        Bands pulled.
+    """
+
+    path: Path
+    cost: float
+    goal: tuple[float, float, float]
+    search: SearchResult
+    attempts: int
+
+
+def find_path(
+    costmap: CostMap, start: Pose, goal: Pose, *, search: SearchOptions | None = None, band: BandOptions | None = None
+) -> InitialPath:
+    """Search and smooth.
+
+    Parameters
+    ----------
+    costmap : CostMap
+    start, goal : (3,) sequences
+        x [m], y [m], heading [rad]; the goal's heading may be on any branch.
+    search : SearchOptions, optional
+    band : BandOptions, optional
+
+    Returns
+    -------
+    InitialPath
+
+    Raises
+    ------
+    InputError
+        A pose is not three finite numbers, or start and goal are the same.
+    SearchFailure
+        A pose is blocked, no path exists, the budget is exhausted, or no band kept all limits: see its `reason` and `limit`.
+    """
+    options = band or BandOptions()
+    allowed = allowance(costmap, start, goal)
+    try:
+        arcs = find_arcs(costmap, start, goal, search, allowed=allowed)
+    except SearchFailure as failure:
+        if failure.reason != "no_path":
+            raise
+        allowed = allowance(costmap, start, goal, clearance=0.0, share=1.0)  # without the margins there may be a way
+        arcs = find_arcs(costmap, start, goal, FINE, allowed=allowed)
+    raw = arcs.path()
+    target = (float(goal[0]), float(goal[1]), float(raw.heading[-1]))
+    result: Band | None = None
+    for attempt in range(_ATTEMPTS):
+        result = smooth(costmap, raw if result is None else result.path, arcs.start, target, arcs.cost, allowed, options)
+        if result.excess <= 0.0 and _clear(costmap, result.path):
+            return InitialPath(result.path, result.cost, target, arcs, attempt + 1)
+        clearance = max(allowed.clearance, CLEARANCE) * 1.5
+        allowed = dataclasses.replace(allowed, clearance=clearance)
+        options = dataclasses.replace(options, hinge=options.hinge * _HARDENING, share=options.share - 0.04)
+    raise SearchFailure(
+        "smoothing", "curvature", "the arcs that the search found cannot be smoothed within the limits; widen a limit slightly"
+    )
+
+
+def _clear(costmap: CostMap, path: Path) -> bool:
+    """Whether the exact polygons are clear, asked only where the grid sees one near."""
+    return keep_out_distance(path.x, path.y, costmap.keep_outs) >= costmap.width / 2.0

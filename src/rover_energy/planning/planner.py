@@ -1,0 +1,301 @@
+"""Plan a traverse: path, optimisation, certificate, repair, and a sure fallback.
+
+A plan is returned only with a passing certificate. Whatever goes wrong on the way (no convergence, a solver that hangs or
+dies, an overshoot that repair does not remove) leads to the slower plan along the searched path, and where that does
+not pass either, to a `Refusal`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from rover_energy.errors import RoverEnergyError
+from rover_energy.planning.certificate import Certificate, certify
+from rover_energy.planning.energy_timing import slow_for_energy
+from rover_energy.planning.follow import FollowError, fastest_passing
+from rover_energy.planning.front_end import find_path
+from rover_energy.planning.optimiser import Outcome
+from rover_energy.planning.path import Path
+from rover_energy.planning.plan_file import Plan
+from rover_energy.planning.refusal import Refusal
+from rover_energy.planning.repair import required_slack, stretch_factor
+from rover_energy.planning.retiming import Timing, TimingError, retime
+from rover_energy.planning.scene_fields import SceneFields
+from rover_energy.planning.search import SearchFailure, find_arcs
+from rover_energy.planning.trajectory import Trajectory
+from rover_energy.planning.transcription import Motion, Programme, build_programme, start_energy, to_trajectory
+from rover_energy.planning.world import World
+from rover_energy.power.battery import usable_capacity
+from rover_energy.parameters import to_mapping
+
+REPAIRS = 4  # certificates after the first
+ENERGY_REPAIRS = 2  # solves with more energy kept back
+WORSE_THAN_FALLBACK = 1.03  # a plan slower than its first guess by more is held against the fallback
+
+
+class Solver(Protocol):
+    """What solves programmes: `worker.SolverProcess`, or `LocalSolver` in this process."""
+
+    def set_scene(self, scene: SceneFields) -> None: ...
+
+    def optimise(self, programme: Programme, *, seconds: float, **options: Any) -> Outcome: ...
+
+
+class LocalSolver:
+    """Solves in this process, without a watch: for measurements and tests."""
+
+    def __init__(self) -> None:
+        from rover_energy.planning.optimiser import Optimiser
+
+        self._optimiser = Optimiser()
+
+    def set_scene(self, scene: SceneFields) -> None:
+        self._optimiser.set_scene(scene)
+
+    def optimise(self, programme: Programme, *, seconds: float, **options: Any) -> Outcome:
+        return self._optimiser.optimise(programme, **options)
+
+
+@dataclass
+class Clock:
+    """Seconds spent in each part of a plan."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def lap(self, name: str, began: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedTraverse:
+    """A certified plan.
+
+    status : "optimal", or "fallback" for the slower plan along the searched path. facts : solver, iterations, seconds.
+    """
+
+    trajectory: Trajectory
+    certificate: Certificate
+    path: Path
+    status: str
+    facts: dict[str, Any]
+    programme: Programme | None = None
+    solution: Any = None
+
+    @property
+    def duration(self) -> float:
+        """[s]"""
+        return self.trajectory.duration
+
+    def to_plan(self, world: World) -> Plan:
+        """What `plan.json` holds."""
+        rover = to_mapping(world.rover)
+        return Plan(
+            self.trajectory, limits=rover["limits"], rover=rover, certificate=self.certificate.to_mapping(), status=self.status,
+            solver=self.facts, extra={"mission": to_mapping(world.mission), "terrain": world.terrain.name},
+        )  # fmt: skip
+
+
+def plan_traverse(
+    world: World,
+    start: Motion | Sequence[float],
+    goal: Sequence[float],
+    *,
+    solver: Solver | None = None,
+    seconds: float = 3.0,
+    first_seconds: float = 180.0,
+) -> PlannedTraverse:
+    """Plan from a start to a goal pose.
+
+    Parameters
+    ----------
+    world : World
+    start : Motion or (3,) sequence
+        x [m], y [m], heading [rad], and the state of motion for a rover that is driving.
+    goal : (3,) sequence
+        Pose at which to come to rest.
+    solver : Solver, optional
+        Reuse one for many plans (`worker.SolverProcess`); default one started and ended here. Without a compiler the plain
+        CasADi programme is solved instead.
+    seconds, first_seconds : float
+        Most time for an optimisation [s]; the first of a new solver process, which may have to compile.
+
+    Returns
+    -------
+    PlannedTraverse
+
+    Raises
+    ------
+    Refusal
+        No plan passes the certificate; it says which constraint binds.
+    InputError
+        A pose is not three finite numbers.
+    """
+    motion = start if isinstance(start, Motion) else Motion(*(float(v) for v in start))
+    if solver is not None:
+        return _Planning(world, motion, goal, solver, seconds).run()
+    from rover_energy.planning.worker import SolverProcess
+
+    with SolverProcess() as own:
+        return _Planning(world, motion, goal, own, first_seconds).run()
+
+
+class _Planning:
+    """One planning run."""
+
+    def __init__(self, world: World, start: Motion, goal: Sequence[float], solver: Solver, seconds: float) -> None:
+        self.world, self.start, self.solver, self.seconds = world, start, solver, seconds
+        self.goal = tuple(float(v) for v in goal)
+        self.clock = Clock()
+        self.mission = world.mission
+        if start.battery_energy is not None:
+            charge = start_energy(world, start) / max(usable_capacity(world.rover.battery), 1e-9)
+            self.mission = replace(world.mission, state_of_charge=min(1.0, max(0.0, charge)))
+        self.environment = world.environment
+        if start.time > 0.0 and world.environment.times.size > 1:
+            self.environment = replace(world.environment, times=world.environment.times - start.time)
+        self.notes: list[str] = []
+
+    def run(self) -> PlannedTraverse:
+        began = time.perf_counter()
+        path = self._path()
+        timing, lack = self._timing(path)
+        best = self._optimised(path, timing)
+        slower = best is None or (lack is None and best.duration > WORSE_THAN_FALLBACK * timing.duration)
+        if slower and self.start.speed == 0.0:
+            sure = self._fallback(path, timing)
+            if best is None or (sure is not None and sure.duration < best.duration):
+                best = sure
+        if best is None:
+            raise Refusal.from_timing(lack) if lack is not None else self._refusal()
+        self.clock.lap("total", began)
+        best.facts["seconds"] = {name: round(value, 6) for name, value in self.clock.seconds.items()}
+        best.facts["notes"] = list(self.notes)
+        return best
+
+    def _path(self) -> Path:
+        began = time.perf_counter()
+        costmap, start, goal = self.world.cost_map, self.start.pose, self.goal
+        try:
+            return find_path(costmap, start, goal).path
+        except SearchFailure as failure:
+            if failure.reason != "smoothing":
+                raise Refusal.from_search(failure) from None
+            self.notes.append("the searched arcs were not smoothed")
+            return find_arcs(costmap, start, goal).path()
+        finally:
+            self.clock.lap("search", began)
+
+    def _timing(self, path: Path) -> tuple[Timing, TimingError | None]:
+        """The drive along the path that keeps the energy limits, or else the fastest, with what it breaks."""
+        began = time.perf_counter()
+        where = (path, self.world.surface, self.environment, self.world.rover, self.mission)
+        options: dict[str, float] = {"grid": grid_for(path.length)}
+        try:
+            if self.start.speed > 0.0:
+                return retime(*where, start_speed=self.start.speed, **options), None
+            return slow_for_energy(*where, **options), None
+        except TimingError as failure:
+            if failure.reason not in ("floor", "energy_budget", "deadline", "start_speed"):
+                raise Refusal.from_timing(failure) from None
+            return retime(*where, **options), failure
+        finally:
+            self.clock.lap("retiming", began)
+
+    def _optimised(self, path: Path, timing: Timing) -> PlannedTraverse | None:
+        began = time.perf_counter()
+        self.solver.set_scene(self.world.fields)
+        programme = build_programme(self.world, self.start, path, timing)
+        self.clock.lap("transcription", began)
+        for _ in range(1 + ENERGY_REPAIRS):
+            began = time.perf_counter()
+            try:
+                outcome = self.solver.optimise(programme, seconds=self.seconds)
+            except RoverEnergyError as failure:
+                self.notes.append(str(failure))
+                return None
+            finally:
+                self.clock.lap("optimisation", began)
+            if not outcome.solved:
+                self.notes.append(f"{outcome.solver}: {outcome.status}")
+                return None
+            trajectory, certificate = self._repaired(to_trajectory(programme, outcome.x))
+            if certificate.passed:
+                return PlannedTraverse(trajectory, certificate, path, "optimal", _facts(outcome), programme, outcome.x)
+            slack = required_slack(certificate)
+            if slack <= 0.0:
+                self.notes.append(f"certificate of the optimum: {failing(certificate)}")
+                return None
+            programme = programme.with_guess(outcome.x).keeping_energy(slack)
+        return None
+
+    def _repaired(self, trajectory: Trajectory) -> tuple[Trajectory, Certificate]:
+        """Stretch time until the power, speed, acceleration and yaw rate pass; the path stays as it is."""
+        certificate = self._certify(trajectory)
+        for _ in range(REPAIRS):
+            factor = 1.0 if certificate.passed else stretch_factor(certificate, self.world.rover)
+            if not 1.0 < factor < 1.2 or self.start.speed > 0.0:
+                break
+            trajectory = trajectory.stretched(factor)
+            certificate = self._certify(trajectory)
+        return trajectory, certificate
+
+    def _certify(self, trajectory: Trajectory) -> Certificate:
+        began = time.perf_counter()
+        world = self.world
+        certificate = certify(
+            trajectory, world.surface, self.environment, world.rover, self.mission, goal=self.goal, keep_outs=world.keep_outs
+        )
+        self.clock.lap("certificate", began)
+        return certificate
+
+    def _fallback(self, path: Path, timing: Timing) -> PlannedTraverse | None:
+        began = time.perf_counter()
+        found: list[Certificate] = []
+
+        def verify(trajectory: Trajectory) -> bool:
+            found.append(self._certify(trajectory))
+            return found[-1].passed
+
+        try:
+            passing = fastest_passing(path, timing, verify)
+        except FollowError as failure:
+            self.notes.append(str(failure))
+            return None
+        finally:
+            self.clock.lap("fallback", began)
+        if passing is None:
+            self.notes.append(f"certificate of the plan along the searched path: {failing(found[-1])}")
+            return None
+        trajectory, slowdown = passing
+        return PlannedTraverse(trajectory, found[-1], path, "fallback", {"solver": "follow", "slowdown": slowdown})
+
+    def _refusal(self) -> Refusal:
+        return Refusal("certificate", "certificate", "no trajectory passed its certificate: " + "; ".join(self.notes))
+
+
+def grid_for(length: float) -> float:
+    """Distance between retiming stations [m]: fine for what is driven in minutes, coarser for long traverses."""
+    return 0.02 if length < 60.0 else 0.05
+
+
+def failing(certificate: Certificate) -> str:
+    """Names of the checks that fail, with the worst value and its limit."""
+    return ", ".join(f"{c.name} {c.worst_value:.6g} against {c.limit:.6g} {c.unit}" for c in certificate.checks if not c.passed)
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "solver": outcome.solver, "status": outcome.status, "iterations": outcome.iterations, "solves": outcome.solves,
+        "first_solve_seconds": round(outcome.first_solve_seconds, 6), "solve_seconds": round(outcome.solve_seconds, 6),
+        "overshoot_before_repair": {name: round(value, 9) for name, value in outcome.overshoot.items()},
+    }  # fmt: skip
+
+
+
+

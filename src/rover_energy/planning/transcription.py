@@ -1,0 +1,219 @@
+"""From poses, limits and a guess to the vectors of the nonlinear programme, and back to a trajectory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from rover_energy.planning.model import ENERGY_SCALE, POWER_SCALE, ROWS
+from rover_energy.planning.path import Path
+from rover_energy.planning.retiming import Timing
+from rover_energy.planning.stage import CONTROLS, SAMPLES, Variant
+from rover_energy.planning.trajectory import Trajectory
+from rover_energy.planning.world import HELD_BACK, World
+from rover_energy.power.battery import floor_energy, usable_capacity
+
+PIECES_PER_METRE = 1.8
+LEAST_PIECES, MOST_PIECES = 16, 1200
+#: Lengths of the first pieces against the rest (mirrored at the end): the speed rises within few metres.
+GRADING = (0.3, 0.3, 0.4, 0.5, 0.7)
+POWER_MARGIN = 0.10  # [W] kept from the start, about what the certificate asks between its samples
+ENERGY_MARGIN = 2.0  # [J] kept above the floor for the quadrature
+LEAST_UNIT = 0.02  # [s]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Where the traverse begins: pose, and for a rover that is driving its speeds. Energies in [J], `time` in [s] from mission start."""
+
+    x: float
+    y: float
+    heading: float
+    speed: float = 0.0  # horizontal [m/s]
+    heading_rate: float = 0.0
+    battery_energy: float | None = None  # None: from the mission's state of charge
+    time: float = 0.0
+
+    @property
+    def pose(self) -> tuple[float, float, float]:
+        return self.x, self.y, self.heading
+
+
+@dataclass(frozen=True, eq=False)
+class Programme:
+    """One nonlinear programme: guess `x`, parameters and bounds in the layout of `oracle.c`."""
+
+    variant: Variant
+    pieces: int
+    x: Any
+    parameters: Any
+    lower_x: Any
+    upper_x: Any
+    lower_g: Any
+    upper_g: Any
+
+    def with_guess(self, x: Any) -> Programme:
+        return replace(self, x=x)
+
+    def keeping_energy(self, slack: float) -> Programme:
+        """The same with `slack` [J] more above the floor and below the budget."""
+        lower, upper, step = self.lower_x.copy(), self.upper_x.copy(), self.variant.states + CONTROLS
+        if self.variant.battery:
+            lower[8 + step :: step] += slack / ENERGY_SCALE
+        if self.variant.budget:
+            upper[-1] -= slack / ENERGY_SCALE
+        return replace(self, lower_x=lower, upper_x=upper)
+
+    @property
+    def limit_rows(self) -> Any:
+        """(pieces, SAMPLES * rows) indices of the limits within the constraints."""
+        return limit_rows(self.variant, self.pieces)
+
+
+@lru_cache(maxsize=64)
+def limit_rows(variant: Variant, pieces: int) -> Any:
+    """(pieces, SAMPLES * rows) indices of the limit rows; see the layout in `oracle.c`."""
+    nx, limits = variant.states, SAMPLES * len(ROWS)
+    first = np.arange(pieces) * (nx + limits) + nx + (nx - 1)
+    first[0] = nx + nx - 1
+    return first[:, None] + np.arange(limits)
+
+
+def piece_count(length: float, per_metre: float = PIECES_PER_METRE) -> int:
+    """Number of pieces for a path of so many metres, a multiple of four so that few solvers are made."""
+    return int(np.clip(4 * np.ceil(length * per_metre / 4.0), LEAST_PIECES, MOST_PIECES))
+
+
+def duration_ratios(pieces: int, *, moving: bool = False) -> Any:
+    """(pieces,) lengths of the pieces in units of the common duration; a rover that is moving needs no fine start."""
+    ratios = np.ones(pieces)
+    ramp = np.array(GRADING)
+    if not moving:
+        ratios[: len(ramp)] = ramp
+    ratios[-len(ramp) :] = ramp[::-1]
+    return ratios
+
+
+def build_programme(
+    world: World, start: Motion, path: Path, timing: Timing, *, pieces: int | None = None
+) -> Programme:
+    """The programme for driving from `start` to the end of `path`, begun at the given timing of it."""
+    pieces = pieces or piece_count(path.length)
+    mission = world.mission
+    variant = Variant(battery=mission.use_battery, budget=mission.energy_budget is not None)
+    ratios = duration_ratios(pieces, moving=start.speed > 0.05)
+    guess = guess_vector(world, start, path, timing, ratios, variant)
+    elapsed = np.concatenate(([0.0], np.cumsum(ratios)))
+    parameters = np.concatenate([[pieces, start.time], world.constants, np.column_stack([ratios, elapsed[:-1]]).ravel()])
+    goal = (float(path.x[-1]), float(path.y[-1]), float(path.heading[-1]))
+    lower_g, upper_g = _constraint_bounds(world, variant, pieces, start, float(path.heading[0]), goal)
+    lower_x, upper_x = _variable_bounds(world, variant, pieces, float(elapsed[-1]))
+    return Programme(variant, pieces, guess, parameters, lower_x, upper_x, lower_g, upper_g)
+
+
+def start_energy(world: World, start: Motion) -> float:
+    """Stored energy at the start [J]."""
+    if start.battery_energy is not None:
+        return start.battery_energy
+    return world.mission.state_of_charge * usable_capacity(world.rover.battery)
+
+
+def guess_vector(world: World, start: Motion, path: Path, timing: Timing, ratios: Any, variant: Variant) -> Any:
+    """Variables from a timed path: knots at the pieces' joints, derivatives by differences between them."""
+    knots = np.concatenate(([0.0], np.cumsum(ratios)))
+    unit = timing.duration / knots[-1]
+    t = unit * knots
+    distance, speed = timing.at(t)
+    x, y, heading, curvature = path.at(np.clip(distance, 0.0, path.length))
+    states = np.zeros((len(t), variant.states))
+    states[:, 0], states[:, 1], states[:, 2], states[:, 5], states[:, 7] = x, y, heading, speed, unit
+    states[:, 3] = curvature * speed
+    states[:, 4] = np.gradient(states[:, 3], t)
+    states[:, 6] = np.gradient(speed, t)
+    if variant.battery:
+        states[:, 8] = np.interp(t, timing.time, timing.battery_energy) / ENERGY_SCALE
+    if variant.budget:
+        spent = np.concatenate(([0.0], np.cumsum(timing.total_power * np.diff(timing.time))))
+        states[:, -1] = np.interp(t, timing.time, spent) / ENERGY_SCALE
+    controls = np.diff(states[:, [4, 6]], axis=0) / np.diff(t)[:, None]
+    return np.concatenate([np.hstack([states[:-1], controls]).ravel(), states[-1]])
+
+
+def _constraint_bounds(
+    world: World, variant: Variant, pieces: int, start: Motion, heading: float, goal: tuple[float, float, float]
+) -> tuple[Any, Any]:
+    nx, limits = variant.states, world.rover.limits
+    total = nx * pieces + (nx - 1) + SAMPLES * len(ROWS) * pieces + 5
+    lower, upper = np.zeros(total), np.zeros(total)
+    low, high = _row_bounds(limits.along_slope, limits.tilt)
+    rows = limit_rows(variant, pieces).reshape(pieces, SAMPLES, len(ROWS))
+    lower[rows], upper[rows] = low, high
+    # the first sample is given: its curvature rows read 0 <= 0 at rest, which no interior point satisfies
+    upper[rows[0, 0, :]] = np.where(np.isfinite(high), high + 1.0, high)
+    lower[rows[0, 0, :]] = np.where(np.isfinite(low), low - 1.0, low)
+    free = world.rover.limits.acceleration * 2.0
+    state = np.array([start.x, start.y, heading, start.heading_rate, 0.0, start.speed, 0.0, *_start_energies(world, start, variant)])
+    slack = np.zeros(nx - 1)
+    slack[[4, 6]] = 1.0, free  # the first yaw and speed accelerations are the planner's choice
+    lower[nx : nx + nx - 1], upper[nx : nx + nx - 1] = state - slack, state + slack
+    end = np.array([goal[0], goal[1], goal[2], 0.0, 0.0])
+    lower[-5:], upper[-5:] = end, end
+    return lower, upper
+
+
+def _start_energies(world: World, start: Motion, variant: Variant) -> list[float]:
+    energies = [start_energy(world, start) / ENERGY_SCALE] if variant.battery else []
+    return energies + ([0.0] if variant.budget else [])
+
+
+def _row_bounds(along_slope: float, tilt: float) -> tuple[Any, Any]:
+    """Bounds of the rows in the order of ROWS."""
+    grade, steep = np.tan(HELD_BACK["along_slope"] * along_slope), np.tan(HELD_BACK["tilt"] * tilt) ** 2
+    bounds = {
+        "power_left": (-np.inf, -POWER_MARGIN / POWER_SCALE), "power_right": (-np.inf, -POWER_MARGIN / POWER_SCALE),
+        "speed": (-np.inf, 1.0), "acceleration": (-1.0, 1.0), "yaw_rate": (-1.0, 1.0),
+        "curvature_left": (-np.inf, 0.0), "curvature_right": (-np.inf, 0.0),
+        "along_slope": (-grade, grade), "tilt": (-np.inf, steep), "clearance": (0.0, np.inf),
+    }  # fmt: skip
+    pairs = np.array([bounds[name] for name in ROWS])
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _variable_bounds(world: World, variant: Variant, pieces: int, units: float) -> tuple[Any, Any]:
+    nx, nz = variant.states, variant.states + CONTROLS
+    size, mission = pieces * nz + nx, world.mission
+    lower, upper = np.full(size, -np.inf), np.full(size, np.inf)
+    lower[7::nz] = LEAST_UNIT
+    last = pieces * nz
+    if mission.deadline is not None:
+        upper[last + 7] = mission.deadline / units
+    bound = world.rover.limits.acceleration
+    lower[last + 6], upper[last + 6] = -bound, bound
+    if variant.battery:
+        lower[nz + 8 :: nz] = (floor_energy(world.rover.battery) + ENERGY_MARGIN) / ENERGY_SCALE
+    if variant.budget and mission.energy_budget is not None:
+        upper[last + nx - 1] = (mission.energy_budget - ENERGY_MARGIN) / ENERGY_SCALE
+    return lower, upper
+
+
+def split(programme: Programme, x: Any) -> tuple[Any, Any]:
+    """States (pieces + 1, NX) and controls (pieces, NU) of a variable vector."""
+    nz, nx = programme.variant.states + CONTROLS, programme.variant.states
+    body = np.asarray(x[: programme.pieces * nz]).reshape(programme.pieces, nz)
+    return np.vstack([body[:, :nx], x[-nx:]]), body[:, nx:]
+
+
+def piece_ratios(programme: Programme) -> Any:
+    """(pieces,) duration ratios."""
+    return programme.parameters[-2 * programme.pieces :].reshape(-1, 2)[:, 0]
+
+
+def to_trajectory(programme: Programme, x: Any) -> Trajectory:
+    """The trajectory that a variable vector stands for: heading cubic, horizontal speed quadratic per piece."""
+    states, controls = split(programme, x)
+    heading = np.column_stack([states[:-1, 2], states[:-1, 3], states[:-1, 4] / 2.0, controls[:, 0] / 6.0])
+    speed = np.column_stack([states[:-1, 5], states[:-1, 6], controls[:, 1] / 2.0])
+    return Trajectory("unicycle", states[0, :3].copy(), piece_ratios(programme) * states[:-1, 7], heading=heading, speed=speed)
