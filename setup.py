@@ -24,7 +24,7 @@ ROS_WHEELS = (
     "ros-lifecycle-msgs~=2.3.0",
 )
 
-CORE = ["numpy>=1.26", "scipy>=1.11", "casadi>=3.6.5", "shapely>=2.0.3", "pyyaml>=6.0.1"]
+CORE = ["numpy>=2.0", "scipy>=1.11", "casadi>=3.6.5", "shapely>=2.0.3", "pyyaml>=6.0.1"]
 EXTRAS = {
     "terrain": ["rasterio>=1.4"],
     "report": ["matplotlib>=3.8", "plotly>=5.18"],

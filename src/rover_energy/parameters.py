@@ -83,9 +83,9 @@ def _check_bounds(source: str, name: str, number: float, metadata: Any) -> None:
     if not math.isfinite(number):
         raise InputError(source, name, "is not a finite number", f"give a finite value{' in' + shown if shown else ''}", number)
     if not number >= low:
-        raise InputError(source, name, f"is below the least allowed {low:g}{shown}", f"raise it to {low:g}{shown} or more", number)
+        raise InputError(source, name, f"is below the least allowed {low:g}{shown}", f"give {low:g}{shown} or more", number)
     if not number <= high:
-        raise InputError(source, name, f"is above the most allowed {high:g}{shown}", f"lower it to {high:g}{shown} or less", number)
+        raise InputError(source, name, f"is above the most allowed {high:g}{shown}", f"give {high:g}{shown} or less", number)
 
 
 def from_mapping(cls: type[P], data: Any, source: str, prefix: str = "") -> P:
@@ -136,7 +136,9 @@ def _convert(hint: Any, field: dataclasses.Field[Any], value: Any, source: str, 
     return _convert_scalar(hint, field, value, source, name)
 
 
-def _convert_tuple(arguments: tuple[Any, ...], field: dataclasses.Field[Any], value: Any, source: str, name: str) -> tuple[Any, ...]:
+def _convert_tuple(
+    arguments: tuple[Any, ...], field: dataclasses.Field[Any], value: Any, source: str, name: str
+) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
         raise InputError(source, name, "is not a list", "write it as [a, b, ...]", value)
     if arguments[-1] is Ellipsis:

@@ -40,7 +40,8 @@ class RoverParameters(Parameters):
 
     name: str = parameter("rover", description="name shown in reports")
     footprint: float = parameter(
-        0.4, unit="m", minimum=0.0, description="standard deviation of the Gaussian by which wheels and rockers average the ground",
+        0.4, unit="m", minimum=0.0,
+        description="standard deviation of the Gaussian by which wheels and rockers average the ground",
     )  # fmt: skip
     width: float = parameter(1.0, unit="m", minimum=0.0, description="keep-outs are widened by half of it")
     locomotion: LocomotionParameters = group(LocomotionParameters, "mobility")

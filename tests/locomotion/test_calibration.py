@@ -118,15 +118,17 @@ def test_json_is_strict_and_the_table_names_every_model() -> None:
         assert model.name in result.table()
 
 
-def test_acceleration_belongs_to_the_grade_term_when_asked_for() -> None:
-    logs = made_logs()
+@pytest.mark.parametrize("quantity", ["power", "current"])
+def test_acceleration_belongs_to_the_grade_term_when_asked_for(quantity: str) -> None:
     pushed = []
-    for log in logs:
+    for log in made_logs(quantity):
         a = np.gradient(log.speed, log.t)
-        power = log.signal + TRUE.mass * a * log.speed / TRUE.drivetrain_efficiency
-        pushed.append(replace(log, acceleration=a, signal=power))
-    assert calibrate(pushed, resamples=5, with_acceleration=True).model("demand").out_of_sample.rmse < 1e-6
-    assert calibrate(pushed, resamples=5).model("demand").out_of_sample.rmse > 0.1
+        extra = TRUE.mass * a / TRUE.drivetrain_efficiency * (log.speed if quantity == "power" else 1.0 / 40.0)
+        pushed.append(replace(log, acceleration=a, signal=log.signal + extra))
+    with_it, without = (calibrate(pushed, resamples=5, with_acceleration=on).model("demand") for on in (True, False))
+    assert with_it.out_of_sample.rmse < 0.95 * without.out_of_sample.rmse
+    if quantity == "power":
+        assert with_it.out_of_sample.rmse < 1e-6
 
 
 def broken(case: str) -> CalibrationResult:

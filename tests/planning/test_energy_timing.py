@@ -36,9 +36,8 @@ def work_by_programming(p: SpeedProblem, start: float) -> float:
     difference[np.arange(count - 1), np.arange(count - 1)] = -1.0
     bounds = [(0.0, 0.5 * p.mass * z) for z in p.cap] + [(0.0, None)] * (count - 1)
     bounds[0] = (0.5 * p.mass * start,) * 2
-    result = linprog(
-        np.concatenate([np.zeros(count), p.gain]), A_ub=np.hstack([difference, -np.eye(count - 1)]), b_ub=-p.force * p.step, bounds=bounds
-    )
+    cost, rows = np.concatenate([np.zeros(count), p.gain]), np.hstack([difference, -np.eye(count - 1)])
+    result = linprog(cost, A_ub=rows, b_ub=-p.force * p.step, bounds=bounds)
     return float(result.fun) + float(p.scrub @ p.step)
 
 
@@ -46,18 +45,22 @@ def work_by_programming(p: SpeedProblem, start: float) -> float:
 def test_least_work_is_the_linear_program(seed: int) -> None:
     problem = random_problem(seed)
     for start in (0.0, 0.6 * problem.cap[0], problem.cap[0]):
-        assert least_work(problem, start) == pytest.approx(work_by_programming(problem, start), rel=1e-9)
+        least = least_work(problem, start)
+        for count in (2, 17, len(problem.cap)):
+            inner = {name: getattr(problem, name)[: count - 1] for name in ("step", "force", "gain", "scrub")}
+            part = replace(problem, **inner, cap=problem.cap[:count])
+            assert least[count - 1] == pytest.approx(work_by_programming(part, start), rel=1e-9, abs=1e-9)
 
 
 def test_least_work_on_the_level_is_resistance_times_way() -> None:
     task = drive(straight(10.0), flat(), DARK, rover_with(), NO_BATTERY)
-    assert least_work(task.problem()) == pytest.approx(80.0 * 10.0 / (0.60 * 0.95), rel=1e-9)
+    assert least_work(task.problem())[-1] == pytest.approx(80.0 * 10.0 / (0.60 * 0.95), rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_drive_works_less(seed: int) -> None:
     task = drive(winding(seed), rough(seed), DARK, rover_with(rtg={"beginning_of_life_power": 300.0}), NO_BATTERY)
-    least = least_work(task.problem())
+    least = least_work(task.problem())[-1]
     works = [solve(replace(task, speed_cap=cap)).motion_energy for cap in (0.05, 0.1, 0.2, 0.35, 0.5)]
     assert min(works) >= least
     assert min(works) <= 1.02 * least
@@ -71,15 +74,18 @@ def small_battery(joules: float, rtg: float = 95.0, **battery: float) -> tuple[o
 
 
 def test_on_the_level_the_bound_is_the_energy_balance() -> None:
+    """What the supply gives during the last braking comes too late: the balance must hold where the speed falls to v*."""
     rover, mission = small_battery(200.0)
     task = drive(straight(18.0), flat(), DARK, rover, mission)
     bound = energy_bound(task)
     supply = float(task.supply(0.0)[0])
-    expected = (80.0 * 18.0 / (0.60 * 0.95) - 0.95 * 200.0) / (supply - 55.0)
-    assert bound.duration == pytest.approx(expected, rel=1e-9)
+    per_metre, gain = 80.0 / (0.60 * 0.95), supply - 55.0
+    slowest = gain / per_metre  # v*: speed that the supply sustains
+    expected = (per_metre * (18.0 - slowest**2 / 0.2) - 0.95 * 200.0) / gain + slowest / 0.1
+    assert bound.duration == pytest.approx(expected, rel=1e-6)
     assert bound.retiming == pytest.approx(18.0 / 0.5 + 5.0, rel=1e-9)
     timing = slow_for_energy(straight(18.0), flat(), DARK, rover, mission)
-    assert 1.0 <= timing.duration / expected <= 1.005
+    assert 1.0 <= timing.duration / expected <= 1.015  # the bound has no price for the kinetic energy
     assert 0.0 <= timing.least_battery_margin <= 10.0
 
 
@@ -95,7 +101,7 @@ def test_the_bound_is_below_every_drive_that_keeps_the_floor(seed: int) -> None:
             assert violated(timing, mission) or timing.duration >= bound.duration * (1.0 - 1e-5)
     timing = slow_for_energy(path, surface, DARK, rover, mission)
     assert violated(timing, mission) == ""
-    assert timing.duration <= 1.06 * bound.duration
+    assert timing.duration <= 1.04 * bound.duration
     assert bound.duration > 1.05 * bound.retiming, "the case must be one where energy binds"
 
 

@@ -71,6 +71,7 @@ def made_profile(surface: Surface, samples: int, duration: float = 130.0, batter
         "inference_power": inference, "total_power": total,
         "available_power": rtg + pv + (36.0 if battery else 0.0), "battery_energy": energy,
         "state_of_charge": energy / 1.0e5 if battery else np.full_like(t, np.nan), "sunlit": np.ones_like(t),
+        "shunted_power": rtg + pv + power - total, "unserved_power": np.zeros_like(t),
     }  # fmt: skip
 
 

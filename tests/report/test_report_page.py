@@ -68,7 +68,7 @@ class Checker(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.words).split()).replace("\u202f", " ").replace("−", "-")
+        return " ".join(" ".join(self.words).split()).replace("−", "-")
 
 
 def check(html: str) -> Checker:
@@ -218,11 +218,29 @@ def test_a_failed_check_outweighs_a_passed_certificate(traverse: Any) -> None:
     assert "1 of 5 checks do not hold" in text
 
 
+def test_a_check_passed_beyond_its_limit_is_marked(traverse: Any) -> None:
+    checks = [{**row, "margin": -1e-6 if row["name"] == "speed" else row["margin"]} for row in traverse.certificate["checks"]]
+    text = check(page_of(traverse, certificate={**traverse.certificate, "checks": checks})).text
+    assert text.count("✓ passed, in tolerance") == 1
+
+
 def test_a_profile_that_denies_the_certificate_is_said(traverse: Any) -> None:
     supply = traverse.profile["available_power"] - 10.0
     text = check(page_of(traverse, profile={**traverse.profile, "available_power": supply})).text
     assert "although the certificate says passed" in text
     assert "The certificate states a least power margin of" in text
+
+
+def test_loads_that_nothing_meets_are_said(traverse: Any) -> None:
+    lack = np.where(np.arange(13001) == 777, 4.2, 0.0)
+    text = check(page_of(traverse, profile={**traverse.profile, "unserved_power": lack})).text
+    assert "Loads of up to 4.2 W, at 7.77 s, are met by no source." in text
+
+
+def test_the_limit_that_binds_for_long_is_named(traverse: Any) -> None:
+    held = np.where(np.arange(13001) < 2600, 0.1, 0.0)
+    text = check(page_of(traverse, profile={**traverse.profile, "acceleration": held})).text
+    assert "What holds it back most is acceleration, at its limit for 20 % of the time." in text
 
 
 def test_values_that_are_not_finite_are_said_and_left_out(traverse: Any) -> None:

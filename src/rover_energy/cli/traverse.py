@@ -107,4 +107,4 @@ def energy_consumed(profile: Profile) -> float:
     """Energy of all loads [J]."""
     import numpy as np
 
-    return float(np.trapezoid(profile.total_power, profile.t) if hasattr(np, "trapezoid") else np.trapz(profile.total_power, profile.t))
+    return float(np.trapezoid(profile.total_power, profile.t))

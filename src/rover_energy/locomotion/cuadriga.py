@@ -36,7 +36,7 @@ def utm_zone_30(latitude: ArrayLike, longitude: ArrayLike) -> tuple[Array, Array
     """Easting and northing [m] on WGS 84 / UTM zone 30 north from degrees.
 
     Kruger's series to third order in the third flattening (C. F. F. Karney, J. Geodesy 85:475, 2011,
-    10.1007/s00190-011-0445-3, eqs. 7 to 11); better than 1 mm within the zone.
+    10.1007/s00190-011-0445-3); better than 1 mm within the zone.
     """
     flattening = 1.0 / 298.257223563
     n = flattening / (2.0 - flattening)

@@ -1,7 +1,7 @@
 """Wheel and soil: Bekker-Wong mechanics of a driven or towed rigid wheel in loose ground, in closed form.
 
 All forces are per wheel unless a name says otherwise. Sources: M. G. Bekker, *Introduction to Terrain-Vehicle Systems*,
-1969; J. Y. Wong, *Theory of Ground Vehicles*, 4th ed. 2008, sections 2.3 to 2.5; Z. Janosi and B. Hanamoto 1961; the
+1969; J. Y. Wong, *Theory of Ground Vehicles*, 4th ed. 2008; Z. Janosi and B. Hanamoto 1961; the
 collection of them with lunar constants is NASA NTRS 20220010732 (Lunar Terrain Vehicle white paper). Bearing capacity:
 K. Terzaghi, *Theoretical Soil Mechanics*, 1943, with N_gamma in the form of D. P. Coduto, *Foundation Design*, 2001.
 """
@@ -115,7 +115,7 @@ def pressure(soil: SoilParameters, wheel: WheelParameters, depth: ArrayLike) -> 
 def sinkage(soil: SoilParameters, wheel: WheelParameters, load: ArrayLike) -> Array:
     """Static sinkage of a rigid wheel [m].
 
-    z = (3 W / ((3 - n)(k_c + b k_phi) sqrt D))^(2/(2n + 1)) (Bekker 1969; Wong 2008, eq. 2.62)
+    z = (3 W / ((3 - n)(k_c + b k_phi) sqrt D))^(2/(2n + 1)) (Bekker 1969; Wong 2008)
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def sinkage(soil: SoilParameters, wheel: WheelParameters, load: ArrayLike) -> Ar
 
 
 def compaction_resistance(soil: SoilParameters, wheel: WheelParameters, load: ArrayLike) -> Array:
-    """Force spent on pressing the rut [N]: R_c = (k_c + b k_phi) z^(n+1)/(n + 1) at the static sinkage (Wong, eq. 2.63)."""
+    """Force spent on pressing the rut [N]: R_c = (k_c + b k_phi) z^(n+1)/(n + 1) at the static sinkage (Wong 2008)."""
     depth = sinkage(soil, wheel, load)
     force: Array = stiffness(soil, wheel) * depth ** (soil.exponent + 1.0) / (soil.exponent + 1.0)
     return force
@@ -228,7 +228,7 @@ def contact_length(wheel: WheelParameters, depth: ArrayLike) -> Array:
 def traction(soil: SoilParameters, wheel: WheelParameters, load: ArrayLike, slip: ArrayLike) -> Array:
     """Gross tractive force of a driven wheel [N].
 
-    H = (A c + W tan phi)(1 - K/(s l)(1 - exp(-s l/K))), A = b l (Janosi and Hanamoto 1961; Wong 2008, eq. 2.68)
+    H = (A c + W tan phi)(1 - K/(s l)(1 - exp(-s l/K))), A = b l (Janosi and Hanamoto 1961; Wong 2008)
 
     Parameters
     ----------

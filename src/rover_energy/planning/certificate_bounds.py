@@ -15,7 +15,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from rover_energy.environment.scene import Environment
-from rover_energy.locomotion.demand import LocomotionParameters, SlipParameters, resistance_force, traction_force
+from rover_energy.locomotion.demand import LocomotionParameters, SlipParameters, resistance_force
 from rover_energy.planning.certificate_rates import (
     PlanarRates,
     Rates,
@@ -108,7 +108,7 @@ def plan_bounds(
     """Majorants of everything the certificate checks; samples as made by `piece_grid`."""
     planar = planar_rates(trajectory, blocks.piece, 0.5 * (blocks.begin + blocks.end), 0.5 * (blocks.end - blocks.begin))
     box = _boxes(blocks, motion, planar)
-    sampled = _sampled(blocks, motion, rover, environment)
+    sampled = _sampled(blocks, motion, supply)
     hull = spline_hull(spline_windows(surface.coefficients, surface.x0, surface.y0, surface.cell, box), surface.cell, (3,))
     ground = _ground(planar, hull, sampled, blocks.dt)
     body = _body(planar, ground, sampled, blocks.dt)
@@ -128,19 +128,14 @@ def _boxes(blocks: Blocks, motion: Motion, planar: PlanarRates) -> tuple[Array, 
     return -high[1] - reach, high[0] + reach, -high[3] - reach, high[2] + reach
 
 
-def _sampled(blocks: Blocks, motion: Motion, rover: RoverParameters, environment: Environment) -> dict[str, Array]:
+def _sampled(blocks: Blocks, motion: Motion, supply: Supply) -> dict[str, Array]:
     """Largest magnitudes at the samples of each block."""
-    p = np.tan(motion.along_slope)
-    force = traction_force(
-        rover.locomotion, speed=motion.speed, acceleration=motion.acceleration, along_slope=motion.along_slope,
-        tilt=motion.tilt, gravity=environment.gravity,
-    )  # fmt: skip
     rows = {
-        "gradient": np.hypot(motion.hx, motion.hy),
+        "gradient": np.sqrt(motion.hx**2 + motion.hy**2),
         "curvature": np.sqrt(motion.hxx**2 + 2.0 * motion.hxy**2 + motion.hyy**2),
-        "climb": p,
-        "slope": np.abs(p),
-        "force": np.abs(force),
+        "climb": motion.grade,
+        "slope": np.abs(motion.grade),
+        "force": np.abs(supply.traction),
         "speed": np.abs(motion.speed),
         "acceleration": np.abs(motion.acceleration),
         "yaw_rate": np.abs(motion.yaw_rate),
@@ -266,7 +261,8 @@ def _soil_derivatives(locomotion: LocomotionParameters, gravity: float, least: f
         cosine = least + (1.0 - least) * 0.5 * (z + 1.0)
         return resistance_force(locomotion, speed=np.zeros_like(z), tilt=np.arccos(np.minimum(cosine, 1.0)), gravity=gravity)
 
-    series = chebyshev.chebinterpolate(force, 24)
+    nodes = chebyshev.chebpts1(25)
+    series = chebyshev.chebfit(nodes, force(nodes), 24)
     scale = 2.0 / (1.0 - least)
     return tuple(float(np.sum(np.abs(chebyshev.chebder(series, k)))) * scale**k for k in range(3))  # type: ignore[return-value]
 

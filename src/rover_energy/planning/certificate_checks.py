@@ -25,6 +25,7 @@ TOLERANCE = 1e-3  # relative: limits of motion are met by an optimiser to its ow
 GOAL_TOLERANCE = 1e-3  # [m] and [rad]
 JOINT_TOLERANCE = 1e-6  # [m, rad, m/s, rad/s]
 LINE_STRIDE = 5  # samples per vertex of the line whose distance to keep-outs is measured
+NO_TURN = 1e-5  # [rad/s]; slower yaw counts as none: near rest its quotient with the speed is one of rounding errors
 SLOW = 0.01  # [m/s]; below it the bound on curvature between samples, which divides by the speed, is left out
 
 
@@ -61,9 +62,9 @@ def upper_limit(
     """Check that values (m,) stay below a limit; `deviation` (k,): farthest above the chord within each interval."""
     at = int(np.argmax(np.where(np.isnan(values), np.inf, values)))
     worst = float(values[at])
-    tops = np.maximum(values[left], values[left + 1]) + deviation
-    bound = max(0.0, float(np.max(tops, initial=worst)) - worst) if math.isfinite(worst) else math.inf
-    passed = worst <= limit * (1.0 + tolerance) and not math.isnan(bound)
+    highest = float(np.max(np.maximum(values[left], values[left + 1]) + deviation, initial=worst))
+    bound = highest - worst if math.isfinite(worst) and math.isfinite(highest) else math.inf
+    passed = worst <= limit * (1.0 + tolerance) and math.isfinite(bound)
     return Check(name, unit, worst, limit, limit - worst, float(t[at]), bound, passed)
 
 
@@ -76,14 +77,13 @@ def motion_checks(motion: Motion, blocks: Blocks, bounds: Bounds, limits: LimitP
 
     curvature_deviation = bounds.yaw_rate.deviation(dt) + limits.curvature * bounds.speed.deviation(dt)
     slowest = -blocks.highest(-motion.speed)
-    backwards = upper_limit("reverse", "m/s", -motion.speed, t, TOLERANCE * limits.speed, left, blocks.spread(bounds.speed.deviation(dt)))
     return [
         check("speed", "m/s", motion.speed, limits.speed, bounds.speed.deviation(dt)),
-        backwards,
+        check("reverse", "m/s", -motion.speed, TOLERANCE * limits.speed, bounds.speed.deviation(dt)),
         check("acceleration", "m/s2", np.abs(motion.acceleration), limits.acceleration, bounds.acceleration.deviation(dt)),
         check("yaw_rate", "rad/s", np.abs(motion.yaw_rate), limits.yaw_rate, bounds.yaw_rate.deviation(dt)),
         check(
-            "curvature", "1/m", np.abs(motion.curvature), limits.curvature,
+            "curvature", "1/m", np.where(np.abs(motion.yaw_rate) <= NO_TURN, 0.0, np.abs(motion.curvature)), limits.curvature,
             np.where(slowest > SLOW, curvature_deviation / np.maximum(slowest, SLOW), 0.0),
         ),
         check("along_slope", "rad", np.abs(motion.along_slope), limits.along_slope, bounds.slope.deviation(dt)),
@@ -104,9 +104,8 @@ def map_checks(motion: Motion, surface: Surface, bounds: Bounds) -> list[Check]:
     room = np.minimum(np.minimum(x - xmin, xmax - x), np.minimum(y - ymin, ymax - y))
     sag = blocks.spread(bounds.path * blocks.dt**2 / 8.0)
     edge = upper_limit("map", "m", -room, t, 0.0, blocks.left, sag)
-    at = int(np.argmin(np.where(np.isnan(room), -np.inf, room)))
-    least = float(room[at])
-    inside = Check("map", "m", least, 0.0, least, float(t[at]), edge.between_samples_bound, least - edge.between_samples_bound >= 0.0)
+    least, bound = -edge.worst_value, edge.between_samples_bound
+    inside = Check("map", "m", least, 0.0, least, edge.at_time, bound, least - bound >= 0.0)
     missing = ~surface.has_data(x, y)
     count = int(np.count_nonzero(missing))
     when = float(t[int(np.argmax(missing))]) if count else 0.0

@@ -145,10 +145,8 @@ def power_check(
     rest = np.where(np.isnan(sure), -np.inf, sure)
     guaranteed = min(guaranteed, float(np.min(rest, initial=math.inf)))
     bound = max(0.0, worst.margin - guaranteed) if math.isfinite(worst.margin) else math.inf
-    check = Check(
-        "power", "W", worst.total, worst.total + worst.margin, worst.margin, worst.time, bound, guaranteed >= 0.0 and worst.margin >= 0.0
-    )  # fmt: skip
-    return check, added
+    passed = guaranteed >= 0.0 and worst.margin >= 0.0
+    return Check("power", "W", worst.total, worst.total + worst.margin, worst.margin, worst.time, bound, passed), added
 
 
 @dataclass(frozen=True)
@@ -190,9 +188,10 @@ def _split(
         return np.stack([row[:-1].ravel(), row[1:].ravel()])
 
     edges = parts(np.stack([work.begin, work.end]), inner)
-    tiled = [np.tile(column[chosen], SPLIT) for column in (work.block, work.piece, work.limit_error)]
     finer = _Intervals(
-        tiled[0], tiled[1], edges[0], edges[1], parts(work.spare, spare), parts(work.below, below), parts(work.energy, energy), tiled[2]
+        block=np.tile(work.block[chosen], SPLIT), piece=np.tile(work.piece[chosen], SPLIT), begin=edges[0], end=edges[1],
+        spare=parts(work.spare, spare), below=parts(work.below, below), energy=parts(work.energy, energy),
+        limit_error=np.tile(work.limit_error[chosen], SPLIT),
     )  # fmt: skip
     margin = np.minimum(spare, below).ravel()
     at = int(np.argmin(np.where(np.isnan(margin), -np.inf, margin)))

@@ -20,6 +20,7 @@ from rover_energy.rover import RoverParameters
 from rover_energy.terrain.surface import Surface
 
 COARSE_GRID = 0.05  # [m] between stations while looking for the cap
+COARSE_STATIONS = 1500  # at most, while looking for the cap
 BISECTIONS = 8
 SCAN = (0.8, 0.6, 0.45, 0.3, 0.2, 0.12, 0.06, 0.02, 0.0)  # caps tried, as shares of the uncapped drive's
 
@@ -40,44 +41,42 @@ class LowerBound:
     impossible: str = ""
 
 
-def least_work(problem: SpeedProblem, start: float = 0.0) -> float:
-    """Least energy of driving and turning along the path [J], from the squared speed `start` [m2/s2] to any end.
+def least_work(problem: SpeedProblem, start: float = 0.0) -> FloatArray:
+    """Least energy of driving and turning from the start to each station (n,) [J], arriving there at any speed.
 
     Kinetic energy may be carried from where the wheels slip little to where they slip much, and braking gives nothing
-    back. With q = m v^2/2 the driving costs gain max(0, dq + force dl), so the cost to go is a convex, decreasing,
-    piecewise linear function of q, which a backward sweep keeps exactly as a list of slopes. Speed-dependent resistance,
-    yaw inertia and the limit of acceleration are left out: they only add. Costs O(n).
+    back. With q = m v^2/2, from the squared speed `start` [m2/s2], driving costs gain max(0, dq + force dl). So the
+    least cost of arriving with q is convex, increasing and piecewise linear in q, and a forward sweep keeps it exactly,
+    as a list of slopes. Speed-dependent resistance, yaw inertia and the limit of acceleration are left out: they only
+    add. Costs O(n).
     """
     ceiling = (0.5 * problem.mass * problem.cap).tolist()
     rises, gains = (problem.force * problem.step).tolist(), problem.gain.tolist()
-    segments: deque[tuple[float, float]] = deque([(0.0, ceiling[-1])])  # (slope <= 0, length) from q = 0 up
-    value, length = 0.0, ceiling[-1]  # cost at q = 0; length of the domain
-    for rise, gain, top in zip(reversed(rises), reversed(gains), reversed(ceiling[:-1]), strict=True):
-        value = _buy(segments, value, gain)
+    segments: deque[tuple[float, float]] = deque([(0.0, 0.5 * problem.mass * start)])  # (slope, length) from q = 0 up
+    value, costs = 0.0, [0.0]  # at q = 0
+    length = segments[0][1]
+    for rise, gain, top in zip(rises, gains, ceiling[1:], strict=True):
+        _buy(segments, gain)
         if rise > 0.0:
-            segments.appendleft((-gain, rise))
-            value += gain * rise
-        else:
-            value = _spend(segments, value, -rise)
-        length = _fit(segments, length + rise, top)
-    kinetic = 0.5 * problem.mass * start
-    return max(0.0, _spend(segments, value, kinetic)) + float(problem.scrub @ problem.step)
+            value = _spend(segments, value, rise, gain)
+        elif rise < 0.0:
+            segments.appendleft((0.0, -rise))
+        length = _fit(segments, max(0.0, length - rise), top, gain)
+        costs.append(value)
+    return np.array(costs) + np.concatenate(([0.0], np.cumsum(problem.scrub * problem.step)))
 
 
-def _buy(segments: deque[tuple[float, float]], value: float, gain: float) -> float:
-    """Cost at q = 0 when kinetic energy can be had for `gain` per joule: no slope is steeper."""
+def _buy(segments: deque[tuple[float, float]], gain: float) -> None:
+    """Let kinetic energy be had for `gain` per joule: no slope is steeper."""
     replaced = 0.0
-    while segments and segments[0][0] < -gain:
-        slope, width = segments.popleft()
-        value -= (-gain - slope) * width
-        replaced += width
+    while segments and segments[-1][0] > gain:
+        replaced += segments.pop()[1]
     if replaced > 0.0:
-        segments.appendleft((-gain, replaced))
-    return value
+        segments.append((gain, replaced))
 
 
-def _spend(segments: deque[tuple[float, float]], value: float, amount: float) -> float:
-    """Drop the first `amount` of the domain; returns the cost at its new left end."""
+def _spend(segments: deque[tuple[float, float]], value: float, amount: float, gain: float) -> float:
+    """Drop the first `amount` of the domain, buying what it lacks; returns the cost at its new left end."""
     while amount > 0.0 and segments:
         slope, width = segments.popleft()
         taken = min(width, amount)
@@ -85,12 +84,11 @@ def _spend(segments: deque[tuple[float, float]], value: float, amount: float) ->
         amount -= taken
         if width > taken:
             segments.appendleft((slope, width - taken))
-    return value
+    return value + gain * amount
 
 
-def _fit(segments: deque[tuple[float, float]], length: float, top: float) -> float:
-    """Cut or extend the domain to [0, top]; energy above it is braked away at no cost. Returns the new length."""
-    length = max(0.0, length)
+def _fit(segments: deque[tuple[float, float]], length: float, top: float, gain: float) -> float:
+    """Cut the domain at the largest kinetic energy `top`, or extend it to there by buying. Returns the new length."""
     while segments and length > top:
         slope, width = segments.pop()
         kept = max(0.0, width - (length - top))
@@ -98,7 +96,7 @@ def _fit(segments: deque[tuple[float, float]], length: float, top: float) -> flo
         if kept > 0.0:
             segments.append((slope, kept))
     if top > length:
-        segments.append((0.0, top - length))
+        segments.append((gain, top - length))
     return top
 
 
@@ -107,20 +105,20 @@ def energy_bound(task: Drive) -> LowerBound:
 
     Notes
     -----
-    Let S be generator and array, L all loads, L = c + P with the constant loads c. Charging stores charge_efficiency of a
-    surplus and discharging takes 1/discharge_efficiency of a deficit, both at most (S - L)/discharge_efficiency in the
-    store's gain; so ending above the floor needs int (L - S) dt <= U = discharge_efficiency (E_0 - E_floor), that is
+    Let S be generator and array, c the constant loads, P driving and turning. The store gains at most
+    (S - c - P)/discharge_efficiency per second, whether charging or discharging; so being above the floor at a place l needs
 
-        int (S - c) dt >= W - U,   W = least_work.
+        int_0^l (S - c) dt >= W(l) - U,   U = discharge_efficiency (E_0 - E_floor),   W = least_work.
 
     The profile of retiming is the fastest at every place, so any drive spends at each place at least its time there; what
-    it spends beyond that gains at most max(S) - c per second:
+    it spends beyond that before l gains at most max(S) - c per second, with the maximum up to l:
 
-        T >= T_retiming + max(0, W - U - int (S - c) dt on that profile) / (max S - c).
+        T >= T_retiming + max over l of (W(l) - U - int_0^l (S - c) dt on that profile) / (max S - c),   if that is positive.
 
     S is taken as the largest over the scene's time slices at each place, and the battery's discharge limit at its best
     state of charge: the bound holds whenever the rover passes and however the battery stands. It is exact up to the
-    discretisation, which is of second order (1e-5 relative at the default grid).
+    discretisation, which is of second order (1e-5 relative at the default grid), but need not be attained: it neglects
+    the losses of charging.
     """
     problem, battery = task.problem(), task.rover.battery
     supply = _best_supply(task)
@@ -129,12 +127,19 @@ def energy_bound(task: Drive) -> LowerBound:
     work = least_work(problem, task.start_speed**2)
     stored = task.energy - floor_energy(battery)
     usable = battery.discharge_efficiency * stored if task.mission.use_battery else 0.0
-    surplus = float((middle(supply) - task.constant_load) @ np.diff(timing.time))
-    missing, gain = work - usable - surplus, float(supply.max()) - task.constant_load
-    extra = 0.0 if missing <= 0.0 else missing / gain if gain > 0.0 else math.inf
+    surplus = (middle(supply) - task.constant_load) * np.diff(timing.time)
+    missing = work[1:] - usable - np.cumsum(surplus)
+    gain = np.maximum.accumulate(np.maximum(supply[1:], supply[:-1])) - task.constant_load
+    extra = float(np.max(_seconds(missing, gain)))
     duration = timing.duration + extra
-    reason = _impossible(task, stored, duration, work)
-    return LowerBound(math.inf if reason else duration, timing.duration, timing.duration + extra, work, reason)
+    reason = _impossible(task, stored, duration, float(work[-1]))
+    return LowerBound(math.inf if reason else duration, timing.duration, duration, float(work[-1]), reason)
+
+
+def _seconds(missing: FloatArray, gain: FloatArray) -> FloatArray:
+    """Time in which `gain` [W] brings what is `missing` [J]: infinite when it never does, 0 when nothing is missing."""
+    time = np.where(missing > 0.0, np.inf, 0.0)
+    return np.divide(missing, gain, out=time, where=(missing > 0.0) & (gain > 0.0))
 
 
 def _best_supply(task: Drive) -> FloatArray:
@@ -208,7 +213,7 @@ def slow_for_energy(
         return fastest
     if first == "deadline" and violated(fastest, replace(mission, deadline=None)) == "":
         raise _cannot(first, "the fastest drive along it takes too long")
-    coarse = drive(path, surface, environment, rover, mission, grid=max(grid, COARSE_GRID))
+    coarse = drive(path, surface, environment, rover, mission, grid=max(grid, COARSE_GRID, path.length / COARSE_STATIONS))
     deficit = max(0.0, float(np.max(fastest.total_power - fastest.supply_power)))
     speed = float(fastest.speed.max())
     caps: tuple[Callable[[Drive, float], Drive], ...] = (

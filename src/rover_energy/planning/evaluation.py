@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from rover_energy.environment.scene import Environment
 from rover_energy.errors import InputError
-from rover_energy.locomotion.demand import drive_power, turn_power
+from rover_energy.locomotion.demand import slip, traction_force, turn_power
 from rover_energy.mission import MissionParameters
 from rover_energy.planning.trajectory import State, Trajectory
 from rover_energy.power.battery import charge_limit, discharge_limit, usable_capacity
-from rover_energy.power.pv import panel_normal, pv_power
+from rover_energy.power.pv import array_gain, panel_normal
 from rover_energy.power.rtg import rtg_power
 from rover_energy.power.storage import integrate_battery
 from rover_energy.rover import RoverParameters
@@ -35,7 +35,10 @@ BATTERY_STEP = 0.01  # [s]; the trapezoid's error stays below a few millijoules 
 
 @dataclass(frozen=True)
 class Motion:
-    """Motion on the surface at m samples; fields (m,) in SI units. `hx` ... `hyy` are derivatives of the height."""
+    """Motion on the surface at m samples; fields (m,) in SI units.
+
+    `hx` ... `hyy` are derivatives of the height; `grade` = tan(along_slope), `secant` = 1/cos(tilt).
+    """
 
     state: State
     hx: Array
@@ -43,6 +46,8 @@ class Motion:
     hxx: Array
     hxy: Array
     hyy: Array
+    grade: Array
+    secant: Array
     speed: Array
     acceleration: Array
     yaw_rate: Array
@@ -54,7 +59,10 @@ class Motion:
 
 @dataclass(frozen=True)
 class Supply:
-    """Loads and sources at m samples, the battery left out; powers at the bus [W], `incidence` = panel normal . Sun [-]."""
+    """Loads and sources at m samples, the battery left out; powers at the bus [W].
+
+    `traction`: force of the wheels along the surface [N]; `incidence`: panel normal . Sun [-].
+    """
 
     rtg_power: Array
     pv_power: Array
@@ -65,6 +73,7 @@ class Supply:
     total_power: Array
     sunlit: Array
     incidence: Array
+    traction: Array
 
     @property
     def net_power(self) -> Array:
@@ -163,9 +172,8 @@ def piece_grid(trajectory: Trajectory, step: float, breaks: ArrayLike = ()) -> t
     position = np.arange(span.size) - first[span]
     begin, end = marks[:-1] - knots[owner], marks[1:] - knots[owner]
     end = np.where(marks[1:] == knots[owner + 1], trajectory.durations[owner], end)
-    local = begin[span] + (end - begin)[span] * (position / counts[span])
-    left: NDArray[np.intp] = np.flatnonzero(position < counts[span])
-    return owner[span], local, left
+    local: Array = begin[span] + (end - begin)[span] * (position / counts[span])
+    return owner[span], local, np.flatnonzero(position < counts[span])
 
 
 def motion_on_surface(state: State, surface: Surface) -> Motion:
@@ -185,7 +193,7 @@ def motion_on_surface(state: State, surface: Surface) -> Motion:
     square = hx * hx + hy * hy
     w = np.sqrt(1.0 + square)
     return Motion(
-        state=state, hx=hx, hy=hy, hxx=hxx, hxy=hxy, hyy=hyy,
+        state=state, hx=hx, hy=hy, hxx=hxx, hxy=hxy, hyy=hyy, grade=p, secant=w,
         speed=u * stretch,
         acceleration=state.speed_rate * stretch + u * p * p_rate / stretch,
         yaw_rate=rate * w,
@@ -200,11 +208,13 @@ def supply_and_demand(
     motion: Motion, environment: Environment, rover: RoverParameters, mission: MissionParameters
 ) -> Supply:
     """Every load and every source but the battery, at the samples of a motion."""
-    state, locomotion = motion.state, rover.locomotion
-    drive = drive_power(
+    locomotion = rover.locomotion
+    traction = traction_force(
         locomotion, speed=motion.speed, acceleration=motion.acceleration, along_slope=motion.along_slope, tilt=motion.tilt,
         gravity=environment.gravity,
     )  # fmt: skip
+    wheels = traction * motion.speed / (1.0 - slip(locomotion.slip, motion.along_slope))
+    drive = np.maximum(0.0, wheels) / locomotion.drivetrain_efficiency
     turn = turn_power(locomotion, yaw_rate=motion.yaw_rate, yaw_acceleration=motion.yaw_acceleration)
     ones = np.ones_like(motion.speed)
     base, inference = rover.loads.base_power * ones, rover.loads.inference_power * ones
@@ -217,25 +227,32 @@ def supply_and_demand(
         turn_power=turn,
         inference_power=inference,
         total_power=base + drive + turn + inference,
-        sunlit=sunlit + 0.0 * state.x,
+        sunlit=sunlit,
         incidence=incidence,
+        traction=traction,
     )
 
 
 def _array_power(motion: Motion, environment: Environment, rover: RoverParameters) -> tuple[Array, Array, Array]:
+    """Sunlit fraction, panel normal . Sun, and power of the array [W]."""
     state = motion.state
+    # A scene that stands still needs one instant, and one layer of its shadows.
+    still = environment.times.size == 1
+    t = np.where(np.isnan(state.t[:1]), np.nan, 0.0) if still else state.t
+    sun, direct, diffuse = environment.sun_direction(t), environment.direct_irradiance(t), environment.diffuse_irradiance(t)
     field = environment.sunlit_field
-    if field is not None and environment.times.size == 1:  # the scene stands still: one layer instead of two
+    if field is not None and still:
         sunlit = field.value(state.x, state.y, np.zeros(state.x.shape, dtype=np.intp))
     else:
         sunlit = environment.sunlit_fraction(state.x, state.y, state.t)
-    normal = panel_normal(rover.pv, motion.hx, motion.hy, state.heading)
-    sun = environment.sun_direction(state.t)
-    power = pv_power(
-        rover.pv, normal=normal, sun_direction=sun, direct=environment.direct_irradiance(state.t),
-        diffuse=environment.diffuse_irradiance(state.t), sunlit=sunlit,
-    )  # fmt: skip
-    return sunlit, np.einsum("ij,ij->i", normal, sun), power
+    if rover.pv.panel_pitch == 0.0:
+        up = 1.0 / motion.secant
+        incidence = (sun[:, 2] - motion.hx * sun[:, 0] - motion.hy * sun[:, 1]) * up
+    else:
+        normal = panel_normal(rover.pv, motion.hx, motion.hy, state.heading)
+        incidence, up = np.sum(normal * sun, axis=-1), normal[:, 2]
+    power = array_gain(rover.pv) * (direct * sunlit * np.maximum(0.0, incidence) + 0.5 * diffuse * (1.0 + up))
+    return sunlit, incidence, power
 
 
 def run_battery(

@@ -23,14 +23,17 @@ from rover_energy.planning.retiming import Timing
 from rover_energy.planning.retiming_kernel import FloatArray
 from rover_energy.planning.trajectory import Trajectory
 
-INTERVAL = 0.4  # [s] least length of a piece
-INTERVAL_DISTANCE = 0.15  # [m] mean length of a piece at low speed
+INTERVAL = 0.2  # [s] least length of a piece by default; half of it means twice the jerk and a drive 0.2 s shorter
+INTERVAL_DISTANCE = 0.08  # [m] mean length of a piece at low speed
 LEAST_INTERVALS = 12
+MOST_INTERVALS = 1000  # by default
 STEERING_WINDOW = 1.0  # [m] over which the growth of the position error is measured
 STEERING_ROUNDS = 3
+LARGEST_GROWTH = 0.2  # [m per m] of the position error; a path whose headings are its tangents stays far below
+LARGEST_CHANGE = 0.1  # [rad] of heading and [-] of speed, to meet the goal
 NEWTON_ROUNDS = 8
 GOAL_TOLERANCE = 1e-9  # [m]
-SLOWDOWNS = (1.02, 1.04, 1.07, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 1.8, 2.1, 2.5, 3.0)
+SLOWDOWNS = (1.002, 1.005, 1.01, 1.02, 1.04, 1.07, 1.12, 1.2, 1.35, 1.55, 1.8, 2.1, 2.5, 3.0)
 
 
 class FollowError(RoverEnergyError):
@@ -85,7 +88,7 @@ def follow_path(path: Path, timing: Timing, *, slowdown: float = 1.0, interval: 
         Factor on the duration, above 0. Speed falls with it, acceleration with its square.
     interval : float, optional
         Length of the pieces before slowing [s]. Shorter ones follow power and path more closely; the drive takes two of
-        them longer than the timing. Default: 0.4 s, or longer for slow drives.
+        them longer than the timing. Default: 0.2 s, or longer for slow and for long drives.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def _check(path: Path, timing: Timing, slowdown: float, interval: float | None) 
 def _first_plan(path: Path, timing: Timing, interval: float | None) -> tuple[_Plan, FloatArray]:
     """The plan by mean speeds and path headings, and the path's points (2, n + 1) where it is meant to be at the knots."""
     if interval is None:
-        interval = max(INTERVAL, INTERVAL_DISTANCE * timing.duration / path.length)
+        interval = max(INTERVAL, INTERVAL_DISTANCE * timing.duration / path.length, timing.duration / MOST_INTERVALS)
     count = max(LEAST_INTERVALS, math.ceil(timing.duration / interval))
     interval = timing.duration / count
     control = np.pad(np.clip(timing.at(interval * np.arange(count + 1))[0], 0.0, path.length), 2, mode="edge")
@@ -164,6 +167,8 @@ def _steered(plan: _Plan, targets: FloatArray) -> _Plan:
     before = np.floor(np.interp(travelled - 0.5 * STEERING_WINDOW, travelled, index)).astype(int)
     after = np.ceil(np.interp(travelled + 0.5 * STEERING_WINDOW, travelled, index)).astype(int)
     growth = (error[:, after] - error[:, before]) / np.maximum(travelled[after] - travelled[before], 1e-9)
+    if not (float(np.max(np.abs(growth))) <= LARGEST_GROWTH):
+        raise _inconsistent()
     across = growth[1] * np.cos(state.heading) - growth[0] * np.sin(state.heading)
     along = growth[0] * np.cos(state.heading) + growth[1] * np.sin(state.heading)
     across *= _ease(travelled, min(STEERING_WINDOW, 0.25 * travelled[-1]))  # headings at the ends stay
@@ -203,9 +208,13 @@ def _to_goal(plan: _Plan, path: Path) -> _Plan:
             return changed(unknown)
         jacobian = np.stack([(miss(unknown + step * unit) - residual) / step for unit in np.eye(3)], axis=1)
         unknown = unknown - np.linalg.pinv(jacobian, rcond=1e-9) @ residual
-        if not float(np.max(np.abs(unknown))) <= 0.2:
+        if not (float(np.max(np.abs(unknown))) <= LARGEST_CHANGE):
             break
-    raise FollowError("follow: the goal is not met; the path's positions do not follow from its headings, so resample the path")
+    raise _inconsistent()
+
+
+def _inconsistent() -> FollowError:
+    return FollowError("follow: the path's positions do not follow from its headings; integrate them, or sample the path finer")
 
 
 def trajectory_path(trajectory: Trajectory, *, step: float = 0.05) -> Path:

@@ -77,7 +77,7 @@ def find_path(
     result: Band | None = None
     for attempt in range(_ATTEMPTS):
         result = smooth(costmap, raw if result is None else result.path, arcs.start, target, arcs.cost, allowed, options)
-        if result.excess <= 0.0 and _clear(costmap, result.path):
+        if result.excess <= 0.0 and _clear(costmap, result):
             return InitialPath(result.path, result.cost, target, arcs, attempt + 1)
         clearance = max(allowed.clearance, CLEARANCE) * 1.5
         allowed = dataclasses.replace(allowed, clearance=clearance)
@@ -87,6 +87,8 @@ def find_path(
     )
 
 
-def _clear(costmap: CostMap, path: Path) -> bool:
-    """Whether the exact polygons are clear, asked only where the grid sees one near."""
-    return keep_out_distance(path.x, path.y, costmap.keep_outs) >= costmap.width / 2.0
+def _clear(costmap: CostMap, band: Band) -> bool:
+    """Whether the exact polygons are clear, asked only where interpolation on the grid leaves a doubt."""
+    if band.clearance >= costmap.resolution:
+        return True
+    return band.clearance > -costmap.resolution and keep_out_distance(band.path.x, band.path.y, costmap.keep_outs) >= costmap.width / 2.0

@@ -21,7 +21,7 @@ CONSTANTS = (
     "max_speed", "max_acceleration", "max_yaw_rate", "max_curvature",
     "discharge_power", "charge_power", "capacity", "discharge_taper", "charge_taper",
     "charge_efficiency", "discharge_efficiency", "power_limit",
-    "weight_time", "weight_smoothness", "weight_energy",
+    "weight_time", "weight_smoothness", "weight_energy", "penalty_weight", "penalty_sharpness",
 )  # fmt: skip
 
 #: Path rows at every sample: (name, the field of the limits it belongs to). All are scaled to be of order one.
@@ -68,6 +68,7 @@ class Response:
     rows: list[Any]  # in the order of ROWS
     total_power: Any  # [W]
     stored_rate: Any  # d(stored energy)/dt [W], never over-stated
+    penalty: Any = 0.0  # cost rate of the soft power limit; only in the baseline that has one
 
 
 def upper_positive(value: Any, epsilon: float) -> Any:
@@ -87,8 +88,11 @@ def lower_minimum(left: Any, right: Any, epsilon: float) -> Any:
     return 0.5 * (left + right - ca.sqrt(difference * difference + epsilon * epsilon))
 
 
-def respond(at: Instant, c: dict[str, Any], *, battery: bool) -> Response:
-    """Rows, power and battery rate at one instant, from the constants `c` (names of CONSTANTS)."""
+def respond(at: Instant, c: dict[str, Any], *, battery: bool, penalty: bool = False) -> Response:
+    """Rows, power and battery rate at one instant, from the constants `c` (names of CONSTANTS).
+
+    `penalty` adds the soft power limit of the baseline in `baselines.py`.
+    """
     cos_heading, sin_heading = ca.cos(at.heading), ca.sin(at.heading)
     grade = at.hx * cos_heading + at.hy * sin_heading  # tan(along_slope)
     steepness = at.hx * at.hx + at.hy * at.hy  # tan(tilt)^2
@@ -100,7 +104,9 @@ def respond(at: Instant, c: dict[str, Any], *, battery: bool) -> Response:
     acceleration = at.speed_rate * stretch + at.speed * grade * grade_rate / stretch
     yaw_acceleration = at.heading_acceleration * lean + at.heading_rate * lean_rate
 
-    drive = _drive_power(speed, acceleration, grade, stretch, lean, c)
+    rolling = _rolling_force(speed, lean, c)
+    pull = c["mass"] * (acceleration + c["gravity"] * grade / stretch)
+    drive = _drive_power(speed, pull + rolling, grade, c)
     spin = upper_positive(c["yaw_inertia"] * yaw_acceleration * yaw_rate, _SPIN_EPSILON)
     scrub = c["turn_moment"] * c["inverse_efficiency"] * yaw_rate
     load = c["load_power"] + drive + c["inverse_efficiency"] * spin
@@ -122,7 +128,22 @@ def respond(at: Instant, c: dict[str, Any], *, battery: bool) -> Response:
         steepness,
         at.clearance,
     ]
-    return Response(rows, total, stored_rate)
+    soft: Any = 0.0
+    if penalty:
+        spare = available - c["load_power"] - rolling * speed
+        soft = soft_limit(pull * speed, c["yaw_inertia"] * yaw_acceleration * yaw_rate, spare, c)
+    return Response(rows, total, stored_rate, soft)
+
+
+def soft_limit(linear: Any, rotational: Any, spare: Any, c: dict[str, Any]) -> Any:
+    """w softplus(hypot(P_lin, P_rot) - tau)^2, the smooth power limit reported of Hu et al. (arXiv 2509.15062), Eqs. (18)-(21).
+
+    tau = `spare`, the power left for motion, is our reconstruction: see docs/physics.md. The hypotenuse is rounded by 1e-6 W.
+    """
+    excess = ca.sqrt(linear * linear + rotational * rotational + 1e-12) - spare
+    sharpness = c["penalty_sharpness"]
+    softplus = ca.fmax(excess, 0) + ca.log1p(ca.exp(-ca.fabs(sharpness * excess))) / sharpness
+    return c["penalty_weight"] * softplus * softplus
 
 
 def _surface_rates(at: Instant, cos_heading: Any, sin_heading: Any, lean: Any) -> tuple[Any, Any]:
@@ -135,11 +156,13 @@ def _surface_rates(at: Instant, cos_heading: Any, sin_heading: Any, lean: Any) -
     return grade_rate, lean_rate
 
 
-def _drive_power(speed: Any, acceleration: Any, grade: Any, stretch: Any, lean: Any, c: dict[str, Any]) -> Any:
+def _rolling_force(speed: Any, lean: Any, c: dict[str, Any]) -> Any:
     cos_tilt = 1 / lean
-    rolling = c["resistance_0"] + cos_tilt * (c["resistance_1"] + cos_tilt * c["resistance_2"])
-    rolling = rolling + speed * (c["c1"] + speed * c["c2"])
-    force = c["mass"] * (acceleration + c["gravity"] * grade / stretch) + rolling
+    rest = c["resistance_0"] + cos_tilt * (c["resistance_1"] + cos_tilt * c["resistance_2"])
+    return rest + speed * (c["c1"] + speed * c["c2"])
+
+
+def _drive_power(speed: Any, force: Any, grade: Any, c: dict[str, Any]) -> Any:
     slip = c["slip_maximum"] / (1 + c["slip_ratio"] * ca.exp(-c["slip_gain"] * grade))
     return c["inverse_efficiency"] * upper_positive(force * speed / (1 - slip), _DRIVE_EPSILON)
 

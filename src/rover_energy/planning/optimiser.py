@@ -14,11 +14,11 @@ from typing import Any
 import casadi as ca
 import numpy as np
 
-from rover_energy.planning.model import ENERGY_SCALE, ROWS
+from rover_energy.planning.model import ROWS
 from rover_energy.planning.oracle import Oracle, load_oracle
 from rover_energy.planning.scene_fields import SceneFields
 from rover_energy.planning.stage import CONTROLS, SAMPLES, Variant
-from rover_energy.planning.transcription import LEAST_UNIT, Programme, piece_ratios, split
+from rover_energy.planning.transcription import Programme, piece_ratios, split
 
 DENSITY = 6  # dense check: sub-pieces per piece
 COLD_BARRIER, WARM_BARRIER = 0.1, 1e-5
@@ -26,6 +26,7 @@ TOLERANCE = 1e-4
 #: Overshoot between samples that is left to the margins of the limits and to the final stretch of time, in each row's own scale.
 ALLOWED = np.array([2.5e-3, 2.5e-3, 1.4e-3, 2.5e-3, 2.5e-3, 5e-4, 5e-4, 5e-4, 3e-4, 0.02])
 
+STRICTLY_ALLOWED = np.array([5e-4, 5e-4, *ALLOWED[2:]])
 
 @dataclass
 class Outcome:
@@ -61,22 +62,30 @@ class Optimiser:
         oracle.set_scene(self._scene)
         return oracle
 
-    def optimise(self, programme: Programme, *, rounds: int = 2, warm: bool = False, max_iterations: int = 150) -> Outcome:
-        """Solve, then tighten overshooting samples and re-solve, at most `rounds` times."""
+    def optimise(
+        self, programme: Programme, *, rounds: int = 2, warm: bool = False, strict: bool = False, max_iterations: int = 150
+    ) -> Outcome:
+        """Solve, then tighten overshooting samples and re-solve, at most `rounds` times.
+
+        `warm` starts near the end of the barrier's decrease, for a guess that is nearly a solution; `strict` leaves no
+        overshoot to a later stretch of time, which a rover that is moving cannot make.
+        """
+        allowed = STRICTLY_ALLOWED if strict else ALLOWED
         outcome = self._solve(programme, "fatrop-warm" if warm else "fatrop", max_iterations)
         if warm and not outcome.solved:
             outcome = self._solve(programme, "fatrop", max_iterations)
         if not outcome.solved:
             outcome = self._merge(outcome, self._solve(programme, "ipopt", max_iterations))
         outcome.first_solve_seconds = outcome.solve_seconds
+        tightened = programme
         for count in range(rounds if outcome.solved else 0):
-            excess = self.dense_excess(programme, outcome.x)
+            excess = self.dense_excess(programme, outcome.x)  # over the limits themselves, not the tightened ones
             if count == 0:
                 outcome.overshoot = {name: float(excess[..., i].max()) for i, name in enumerate(ROWS)}
-            if np.all(excess <= ALLOWED):
+            if np.all(excess <= allowed):
                 break
-            programme = tighten(programme, excess)
-            again = self._solve(programme.with_guess(outcome.x), "fatrop-warm", 40)
+            tightened = tighten(tightened, excess)
+            again = self._solve(tightened.with_guess(outcome.x), "fatrop-warm", 40)
             if not again.solved:
                 break
             outcome = self._merge(outcome, again)

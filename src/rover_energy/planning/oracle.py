@@ -52,7 +52,7 @@ class Oracle:
     def __init__(self, variant: Variant, path: Path) -> None:
         self.variant, self.path = variant, path
         self._library = ctypes.CDLL(str(path))
-        self._library.fields_set.argtypes = [ctypes.c_int, _DOUBLES, ctypes.c_int, ctypes.c_int] + [ctypes.c_double] * 4
+        self._library.fields_set.argtypes = [ctypes.c_int, _DOUBLES, ctypes.c_int, ctypes.c_int, *[ctypes.c_double] * 4]
         self._library.scene_set.argtypes = [_DOUBLES, ctypes.c_int, ctypes.c_double, ctypes.c_double]
         self._library.oracle_limits.argtypes = [_DOUBLES] * 4
         self._fields: SceneFields | None = None

@@ -51,7 +51,7 @@ class _PlainStage(Stage):
         first, second = slopes(place)
         sun = [float(v) for v in self._sun]
         return Instant(
-            *(local[i] for i in range(5)), first[0], first[1], second[0, 0], second[0, 1], second[1, 1],
+            local[0], local[1], local[2], local[3], local[4], first[0], first[1], second[0, 0], second[0, 1], second[1, 1],
             sunlit=self._sunlit(place), clearance=self._clearance(place), sun=(sun[0], sun[1], sun[2]), direct=sun[3],
             diffuse=sun[4], energy=local[7],
         )  # fmt: skip
@@ -102,7 +102,9 @@ class PlainSolver:
             rows.append(out[nx : nx + SAMPLES * len(ROWS)])
             cost += out[-1]
         rows.append(ca.vertcat(*(x[pieces * nz + i] for i in (0, 1, 2, 3, 5))))
-        ipopt = {"print_level": 0, "sb": "yes", "max_iter": 400, "max_wall_time": seconds, "tol": TOLERANCE}
+        ipopt: dict[str, Any] = {"print_level": 0, "sb": "yes", "max_iter": 400, "max_wall_time": seconds, "tol": TOLERANCE}
         if not self._exact:
             ipopt["hessian_approximation"] = "limited-memory"
-        return ca.nlpsol("plain", "ipopt", {"x": x, "p": p, "f": cost, "g": ca.vertcat(*rows)}, {**COMMON_OPTIONS, "ipopt": ipopt})
+        problem: Any = {"x": x, "p": p, "f": cost, "g": ca.vertcat(*rows)}
+        options: Any = {**COMMON_OPTIONS, "ipopt": ipopt}
+        return ca.nlpsol("plain", "ipopt", problem, options)

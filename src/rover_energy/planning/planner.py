@@ -7,15 +7,13 @@ not pass either, to a `Refusal`.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import numpy as np
-
 from rover_energy.errors import RoverEnergyError
+from rover_energy.parameters import to_mapping
 from rover_energy.planning.certificate import Certificate, certify
 from rover_energy.planning.energy_timing import slow_for_energy
 from rover_energy.planning.follow import FollowError, fastest_passing
@@ -29,10 +27,9 @@ from rover_energy.planning.retiming import Timing, TimingError, retime
 from rover_energy.planning.scene_fields import SceneFields
 from rover_energy.planning.search import SearchFailure, find_arcs
 from rover_energy.planning.trajectory import Trajectory
-from rover_energy.planning.transcription import Motion, Programme, build_programme, start_energy, to_trajectory
+from rover_energy.planning.transcription import Motion, Programme, build_programme, continue_programme, start_energy, to_trajectory
 from rover_energy.planning.world import World
 from rover_energy.power.battery import usable_capacity
-from rover_energy.parameters import to_mapping
 
 REPAIRS = 4  # certificates after the first
 ENERGY_REPAIRS = 2  # solves with more energy kept back
@@ -76,16 +73,15 @@ class Clock:
 class PlannedTraverse:
     """A certified plan.
 
-    status : "optimal", or "fallback" for the slower plan along the searched path. facts : solver, iterations, seconds.
+    start : where and when it begins. status : "optimal", or "fallback" for the slower plan along the searched path. facts : solver, iterations, seconds.
     """
 
+    start: Motion
     trajectory: Trajectory
     certificate: Certificate
     path: Path
     status: str
     facts: dict[str, Any]
-    programme: Programme | None = None
-    solution: Any = None
 
     @property
     def duration(self) -> float:
@@ -145,6 +141,18 @@ def plan_traverse(
         return _Planning(world, motion, goal, own, first_seconds).run()
 
 
+def replan_traverse(
+    world: World, previous: PlannedTraverse, start: Motion, *, solver: Solver, seconds: float = 1.0
+) -> PlannedTraverse:
+    """Plan on from where the rover is now, near an earlier plan, to the same goal.
+
+    `start.time` and `start.battery_energy` are those of now. The earlier plan is the guess; when that fails, a new path is
+    searched. Raises Refusal, after which the earlier plan, or a stop, is what remains.
+    """
+    goal = previous.trajectory.end_pose
+    return _Planning(world, start, goal, solver, seconds).rerun(previous)
+
+
 class _Planning:
     """One planning run."""
 
@@ -165,7 +173,10 @@ class _Planning:
         began = time.perf_counter()
         path = self._path()
         timing, lack = self._timing(path)
-        best = self._optimised(path, timing)
+        began_build = time.perf_counter()
+        programme = build_programme(self.world, self.start, path, timing)
+        self.clock.lap("transcription", began_build)
+        best = self._optimised(programme, path)
         slower = best is None or (lack is None and best.duration > WORSE_THAN_FALLBACK * timing.duration)
         if slower and self.start.speed == 0.0:
             sure = self._fallback(path, timing)
@@ -173,6 +184,20 @@ class _Planning:
                 best = sure
         if best is None:
             raise Refusal.from_timing(lack) if lack is not None else self._refusal()
+        return self._finished(best, began)
+
+    def rerun(self, previous: PlannedTraverse) -> PlannedTraverse:
+        began = time.perf_counter()
+        elapsed = self.start.time - previous.start.time
+        if 0.0 <= elapsed < previous.duration:
+            programme = continue_programme(self.world, self.start, previous.trajectory, elapsed)
+            self.clock.lap("transcription", began)
+            best = self._optimised(programme, previous.path, warm=True)
+            if best is not None:
+                return self._finished(best, began)
+        return self.run()
+
+    def _finished(self, best: PlannedTraverse, began: float) -> PlannedTraverse:
         self.clock.lap("total", began)
         best.facts["seconds"] = {name: round(value, 6) for name, value in self.clock.seconds.items()}
         best.facts["notes"] = list(self.notes)
@@ -195,27 +220,25 @@ class _Planning:
         """The drive along the path that keeps the energy limits, or else the fastest, with what it breaks."""
         began = time.perf_counter()
         where = (path, self.world.surface, self.environment, self.world.rover, self.mission)
-        options: dict[str, float] = {"grid": grid_for(path.length)}
+        grid = grid_for(path.length)
         try:
             if self.start.speed > 0.0:
-                return retime(*where, start_speed=self.start.speed, **options), None
-            return slow_for_energy(*where, **options), None
+                return retime(*where, grid=grid, start_speed=self.start.speed), None
+            return slow_for_energy(*where, grid=grid), None
         except TimingError as failure:
             if failure.reason not in ("floor", "energy_budget", "deadline", "start_speed"):
                 raise Refusal.from_timing(failure) from None
-            return retime(*where, **options), failure
+            return retime(*where, grid=grid), failure
         finally:
             self.clock.lap("retiming", began)
 
-    def _optimised(self, path: Path, timing: Timing) -> PlannedTraverse | None:
-        began = time.perf_counter()
+    def _optimised(self, programme: Programme, path: Path, *, warm: bool = False) -> PlannedTraverse | None:
         self.solver.set_scene(self.world.fields)
-        programme = build_programme(self.world, self.start, path, timing)
-        self.clock.lap("transcription", began)
+        moving = self.start.speed > 0.0
         for _ in range(1 + ENERGY_REPAIRS):
             began = time.perf_counter()
             try:
-                outcome = self.solver.optimise(programme, seconds=self.seconds)
+                outcome = self.solver.optimise(programme, seconds=self.seconds, warm=warm, strict=moving, rounds=3 if moving else 2)
             except RoverEnergyError as failure:
                 self.notes.append(str(failure))
                 return None
@@ -226,7 +249,7 @@ class _Planning:
                 return None
             trajectory, certificate = self._repaired(to_trajectory(programme, outcome.x))
             if certificate.passed:
-                return PlannedTraverse(trajectory, certificate, path, "optimal", _facts(outcome), programme, outcome.x)
+                return PlannedTraverse(self.start, trajectory, certificate, path, "optimal", _facts(outcome))
             slack = required_slack(certificate)
             if slack <= 0.0:
                 self.notes.append(f"certificate of the optimum: {failing(certificate)}")
@@ -273,7 +296,7 @@ class _Planning:
             self.notes.append(f"certificate of the plan along the searched path: {failing(found[-1])}")
             return None
         trajectory, slowdown = passing
-        return PlannedTraverse(trajectory, found[-1], path, "fallback", {"solver": "follow", "slowdown": slowdown})
+        return PlannedTraverse(self.start, trajectory, found[-1], path, "fallback", {"solver": "follow", "slowdown": slowdown})
 
     def _refusal(self) -> Refusal:
         return Refusal("certificate", "certificate", "no trajectory passed its certificate: " + "; ".join(self.notes))

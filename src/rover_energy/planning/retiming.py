@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rover_energy.environment.scene import Environment
 from rover_energy.errors import InputError, RoverEnergyError
@@ -72,7 +72,7 @@ class Timing:
     total_power: FloatArray
     available_power: FloatArray
     supply_power: FloatArray
-    binding: np.typing.NDArray[np.int64]
+    binding: NDArray[np.int64]
     battery_energy: FloatArray
     shortfall: float
     floor: float
@@ -321,7 +321,7 @@ def _describe_lack(task: Drive, allowed: FloatArray) -> str:
 
 def _binding(
     task: Drive, problem: SpeedProblem, squared: FloatArray, acceleration: FloatArray, motion: FloatArray
-) -> np.typing.NDArray[np.int64]:
+) -> NDArray[np.int64]:
     """For each interval the limit that holds; what none holds is braking for a limit ahead."""
     limit = problem.acceleration * (1.0 - 1e-9)
     capped = squared[1:] >= problem.cap[1:] * (1.0 - 1e-9)

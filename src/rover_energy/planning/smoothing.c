@@ -7,6 +7,7 @@
 #define LOCAL 8      /* coordinates of the four control points of a segment */
 #define BAND 9       /* half bandwidth of the normal equations plus one */
 #define RESIDUALS 8
+#define ROUNDING 0.03 /* of the curvature limit: within it the cost of turning is rounded off, for it has a kink at zero */
 
 typedef struct {
     int64_t segments, samples, iterations; /* samples: per segment */
@@ -81,7 +82,8 @@ static int sample(const Map *m, const Band *b, const double q[3][2], int derive,
         for (int a = 0; a < 2; a++) dp[a] = (slope[0][a] + c * slope[1][a] + s * slope[2][a]) / m->resolution;
     }
     power = fmax(fmin(power, m->power_cap), b->least_power);
-    double rate = cost_rate(m, tangent, grade2, curvature, power);
+    double soft = ROUNDING * b->curvature, bent = sqrt(curvature * curvature + soft * soft);
+    double rate = cost_rate(m, tangent, grade2, bent - soft, power);
     double alpha = sqrt((double)b->segments / (b->scale * (double)b->samples));
     double beta = sqrt(b->hinge * b->scale / (double)(b->segments * b->samples));
     r[0] = alpha * rate * q[1][0];
@@ -110,11 +112,10 @@ static int sample(const Map *m, const Band *b, const double q[3][2], int derive,
     grade_d[0] = 2.0 * (g[0] * g[2] + g[1] * g[3]);
     grade_d[1] = 2.0 * (g[0] * g[3] + g[1] * g[4]);
     const double e = 1e-5;
-    double bent = fabs(curvature);
-    double rate_t = (cost_rate(m, tangent + e, grade2, curvature, power) - rate) / e;
-    double rate_g = (cost_rate(m, tangent, grade2 + e, curvature, power) - rate) / e;
-    double rate_k = (cost_rate(m, tangent, grade2, bent + e, power) - rate) / e * (curvature < 0.0 ? -1.0 : 1.0);
-    double rate_p = (cost_rate(m, tangent, grade2, curvature, power + e) - rate) / e;
+    double rate_t = (cost_rate(m, tangent + e, grade2, bent - soft, power) - rate) / e;
+    double rate_g = (cost_rate(m, tangent, grade2 + e, bent - soft, power) - rate) / e;
+    double rate_k = (cost_rate(m, tangent, grade2, bent - soft + e, power) - rate) / e * curvature / bent;
+    double rate_p = (cost_rate(m, tangent, grade2, bent - soft, power + e) - rate) / e;
     for (int a = 0; a < 6; a++) {
         double change = rate_t * tangent_d[a] + rate_g * grade_d[a] + rate_k * curvature_d[a] + rate_p * turning * heading_d[a];
         if (a < 2) change += rate_p * dp[a];
@@ -225,7 +226,7 @@ void band_optimise(const Map *m, const Band *b, double tolerance, double *z, dou
     int64_t n = 6 + 2 * (b->segments - 3);
     double *store = malloc((size_t)(n * (2 * BAND + 3)) * sizeof *store), *trial_c = malloc((size_t)(2 * b->segments + 6) * sizeof *c);
     double *H = store, *F = H + n * BAND, *gradient = F + n * BAND, *step = gradient + n, *trial = step + n;
-    double damping = 1e-3;
+    double damping = 0.1;
     int stalled = 0;
     memset(answer, 0, sizeof *answer);
     answer->objective = INFINITY;
@@ -243,14 +244,14 @@ void band_optimise(const Map *m, const Band *b, double tolerance, double *z, dou
             }
         }
         if (!(value < answer->objective)) {
-            if ((damping *= 6.0) > 1e6) break;
+            if ((damping *= 4.0) > 1e6) break;
             continue;
         }
         stalled = answer->objective - value < tolerance * value ? stalled + 1 : 0;
         memcpy(z, trial, (size_t)n * sizeof *z);
         memcpy(c, trial_c, (size_t)(2 * b->segments + 6) * sizeof *c);
         answer->accepted++;
-        damping = fmax(damping * 0.2, 1e-9);
+        damping = fmax(damping * 0.5, 1e-9);
         answer->objective = objective(m, b, c, n, H, gradient);
     }
     free(store);

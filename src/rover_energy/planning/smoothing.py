@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rover_energy.planning.costmap import CostMap
 from rover_energy.planning.native_map import BandAnswerStructure, BandStructure, address, library
-from rover_energy.planning.path import Path, path_from_arcs
+from rover_energy.planning.path import Path
 from rover_energy.planning.search import Allowance
 
 FloatArray = NDArray[np.float64]
@@ -39,7 +39,7 @@ class BandOptions:
     iterations : int
         Most steps.
     tolerance : float
-        Relative change of the objective at which to stop.
+        Change of the objective, per cost of 30 turning radii, at which to stop.
     """
 
     hinge: float = 2000.0
@@ -61,35 +61,38 @@ class Band:
         Of steady driving along it, in the mission's weights.
     iterations : int
     excess : float
-        Largest relative violation of a limit over the path's samples by the cost map's measure, 0 when none.
+        Largest relative violation of a limit of motion over the path's samples, 0 when none, infinite off the map.
+    clearance : float
+        Least distance to obstacles as the cost map interpolates it [m], negative inside.
     """
 
     path: Path
     cost: float
     iterations: int
     excess: float
+    clearance: float
 
 
 def smooth(
     costmap: CostMap,
-    arcs_path: Path,
+    path: Path,
     start: tuple[float, float, float],
     goal: tuple[float, float, float],
     cost: float,
     allowed: Allowance,
     options: BandOptions | None = None,
 ) -> Band:
-    """Pull a chain of arcs into a smooth path of less cost.
+    """Pull a path into a smooth one of less cost.
 
     Parameters
     ----------
     costmap : CostMap
-    arcs_path : Path
-        Feasible path from start to goal; the band begins there.
+    path : Path
+        From start to goal, with curvature jumps or not; the band begins there.
     start, goal : (3,) tuples
         Poses that the ends keep exactly: x [m], y [m], heading [rad].
     cost : float
-        Of `arcs_path`, for scaling.
+        Of `path`, for scaling.
     allowed : Allowance
         Limits.
     options : BandOptions, optional
@@ -106,13 +109,14 @@ def smooth(
     """
     options = options or BandOptions()
     radius = 1.0 / costmap.limits.curvature
-    count = max(FEWEST_SEGMENTS, round(arcs_path.length / (SEGMENT_SHARE * radius)))
-    z = _initial(arcs_path, count)
+    count = max(FEWEST_SEGMENTS, round(path.length / (SEGMENT_SHARE * radius)))
+    z = _initial(path, count)
     band = BandStructure(
         count, options.samples, options.iterations, cost, options.hinge, options.smoothness,
         options.share * costmap.limits.curvature, allowed.tan_slope, allowed.tan_tilt, allowed.clearance,
-        arcs_path.length / count, start, goal, 0.05 * (costmap.model.constant_load + 1.0),
+        path.length / count, start, goal, 0.05 * (costmap.model.constant_load + 1.0),
     )  # fmt: skip
+    tolerance = options.tolerance * min(1.0, 30.0 * radius / path.length)
     structure = allowed.structure(costmap)
     control = np.zeros((count + 3, 2))
     answer = BandAnswerStructure()
@@ -120,14 +124,13 @@ def smooth(
     if built is None:
         from rover_energy.planning.smoothing_fallback import band_optimise
 
-        band_optimise(costmap, band, options.tolerance, z, control, answer)
+        band_optimise(costmap, band, tolerance, z, control, answer)
     else:
         built.band_optimise(
-            ctypes.byref(structure), ctypes.byref(band), ctypes.c_double(options.tolerance),
+            ctypes.byref(structure), ctypes.byref(band), ctypes.c_double(tolerance),
             ctypes.c_void_p(address(z)), ctypes.c_void_p(address(control)), ctypes.byref(answer),
         )  # fmt: skip
-    path = spline_path(control, start[2])
-    return Band(path, *_appraise(costmap, path, allowed, int(answer.iterations)))
+    return _appraise(costmap, spline_path(control, start[2]), int(answer.iterations))
 
 
 def spline_path(control: FloatArray, heading: float) -> Path:
@@ -188,21 +191,20 @@ def _initial(path: Path, count: int) -> FloatArray:
     return np.concatenate((ends[0], np.column_stack([x, y])[2:-2].ravel() if count > 3 else [], ends[1]))
 
 
-def _appraise(costmap: CostMap, path: Path, allowed: Allowance, iterations: int) -> tuple[float, int, float]:
-    """Cost of the path, the iterations again, and the largest relative violation."""
+def _appraise(costmap: CostMap, path: Path, iterations: int) -> Band:
+    """The path with its cost and what it violates, on the exact surface at its samples."""
     limits = costmap.limits
     hx, hy = costmap.surface.gradient(path.x, path.y)
-    c, s = np.cos(path.heading), np.sin(path.heading)
-    tan_tilt, tangent = np.hypot(hx, hy), hx * c + hy * s
+    tan_tilt, tangent = np.hypot(hx, hy), hx * np.cos(path.heading) + hy * np.sin(path.heading)
     ratio = np.sqrt((1.0 + tan_tilt**2) / (1.0 + tangent**2))
-    worst = [
-        np.abs(path.curvature) * ratio / limits.curvature - 1.0,
-        np.abs(tangent) / math.tan(limits.along_slope) - 1.0,
-        tan_tilt / math.tan(limits.tilt) - 1.0,
-        -costmap.clearance_at(path.x, path.y),
-    ]
     power = costmap.power_at(path.x, path.y, path.heading)
     rate = costmap.model.rate(power, tangent, tan_tilt, path.curvature)
     cost = float(np.sum(0.5 * (rate[1:] + rate[:-1]) * np.diff(path.s)))
-    excess = max(float(np.max(w)) if np.all(np.isfinite(w)) else math.inf for w in worst)
-    return cost, iterations, max(0.0, excess if math.isfinite(cost) else math.inf)
+    largest = [
+        np.max(np.abs(path.curvature) * ratio) / limits.curvature,
+        np.max(np.abs(tangent)) / math.tan(limits.along_slope),
+        np.max(tan_tilt) / math.tan(limits.tilt),
+    ]
+    clearance = float(np.min(costmap.clearance_at(path.x, path.y)))
+    usable = math.isfinite(cost) and math.isfinite(clearance) and all(math.isfinite(value) for value in largest)
+    return Band(path, cost, iterations, max(0.0, *(v - 1.0 for v in largest)) if usable else math.inf, clearance)

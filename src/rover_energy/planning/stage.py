@@ -32,10 +32,11 @@ PIECE = 2
 
 @dataclass(frozen=True)
 class Variant:
-    """Which energy states the problem carries."""
+    """Which energy states the problem carries, and whether its power limit is the soft one of a baseline."""
 
     battery: bool
     budget: bool
+    penalty: bool = False
 
     @property
     def states(self) -> int:
@@ -43,7 +44,9 @@ class Variant:
 
     @property
     def name(self) -> str:
-        return "stage" + ("_battery" if self.battery else "") + ("_budget" if self.budget else "")
+        return "stage" + ("_battery" if self.battery else "") + ("_budget" if self.budget else "") + (
+            "_penalty" if self.penalty else ""
+        )
 
 
 CONTROLS = 2
@@ -123,16 +126,17 @@ class Stage:
         dx, dy = local[5], local[6]
         slopes = [taylor(height, base, dx, dy, 4) for base in ((1, 0), (0, 1), (2, 0), (1, 1), (0, 2))]
         return Instant(
-            *(local[i] for i in range(5)), *slopes,
+            local[0], local[1], local[2], local[3], local[4], slopes[0], slopes[1], slopes[2], slopes[3], slopes[4],
             sunlit=taylor(sunlit, (0, 0), dx, dy, 2), clearance=taylor(clearance, (0, 0), dx, dy, 2),
             sun=(sun[0], sun[1], sun[2]), direct=sun[3], diffuse=sun[4], energy=local[7],
         )  # fmt: skip
 
     def _sample(self, j: int, local: Any) -> Any:
-        """Column (ROWS + 2,): rows, then what the sample adds to the stored and to the consumed energy [kJ]."""
-        response = respond(self._instant(j, local), self._c, battery=self.variant.battery)
+        """Column (ROWS + 3,): rows, then what the sample adds to the stored and the consumed energy [kJ] and to the penalty."""
+        response = respond(self._instant(j, local), self._c, battery=self.variant.battery, penalty=self.variant.penalty)
         share = open_weights(SAMPLES)[j] * local[8] / ENERGY_SCALE
-        return ca.vertcat(*response.rows, share * response.stored_rate, share * response.total_power)
+        soft = local[8] / SAMPLES * response.penalty
+        return ca.vertcat(*response.rows, share * response.stored_rate, share * response.total_power, soft)
 
     def _polynomial(self) -> Any:
         """State at the end of the piece without the energies, and the cost without energy."""
@@ -158,7 +162,7 @@ class Stage:
     def _place_sample(self, j: int) -> Any:
         """Matrix that adds a sample's column to the outputs."""
         n = self.variant.states
-        place = ca.SX(self._outputs, ROW_COUNT + 2) if isinstance(self.z, ca.SX) else ca.MX(self._outputs, ROW_COUNT + 2)
+        place = type(self.z)(self._outputs, ROW_COUNT + 3)
         for row in range(ROW_COUNT):
             place[n + ROW_COUNT * j + row, row] = 1.0
         if self.variant.battery:
@@ -166,6 +170,7 @@ class Stage:
         if self.variant.budget:
             place[n - 1, ROW_COUNT + 1] = 1.0
         place[self._outputs - 1, ROW_COUNT + 1] = self._c["weight_energy"] * ENERGY_SCALE
+        place[self._outputs - 1, ROW_COUNT + 2] = 1.0
         return place
 
     def value(self) -> Any:
@@ -204,7 +209,8 @@ class Stage:
         second, gradient = ca.hessian(ca.dot(weights, value), symbol)
         here = self._local(j)
         here[5], here[6] = 0, 0  # the Taylor data are taken at the sample itself
-        return tuple(ca.substitute([value, first, second, gradient], [symbol], [here]))
+        value, first, second, gradient = ca.substitute([value, first, second, gradient], [symbol], [here])
+        return value, first, second, gradient
 
     def _curvature(self, local: Any, gradient: Any) -> Any:
         """Second derivatives of the local quantities in z, weighted by the gradient."""

@@ -23,11 +23,15 @@ GRADING = (0.3, 0.3, 0.4, 0.5, 0.7)
 POWER_MARGIN = 0.10  # [W] kept from the start, about what the certificate asks between its samples
 ENERGY_MARGIN = 2.0  # [J] kept above the floor for the quadrature
 LEAST_UNIT = 0.02  # [s]
+MOVING = 0.05  # [m/s] from which on a rover counts as driving, and its first pieces need not be short
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Where the traverse begins: pose, and for a rover that is driving its speeds. Energies in [J], `time` in [s] from mission start."""
+    """Where the traverse begins: pose, and for a rover that is driving its speeds.
+
+    `speed` is horizontal [m/s], `heading_rate` [rad/s], `battery_energy` [J], `time` [s] from the mission's start.
+    """
 
     x: float
     y: float
@@ -97,19 +101,39 @@ def duration_ratios(pieces: int, *, moving: bool = False) -> Any:
     return ratios
 
 
-def build_programme(
-    world: World, start: Motion, path: Path, timing: Timing, *, pieces: int | None = None
-) -> Programme:
+def build_programme(world: World, start: Motion, path: Path, timing: Timing, *, pieces: int | None = None) -> Programme:
     """The programme for driving from `start` to the end of `path`, begun at the given timing of it."""
     pieces = pieces or piece_count(path.length)
-    mission = world.mission
-    variant = Variant(battery=mission.use_battery, budget=mission.energy_budget is not None)
-    ratios = duration_ratios(pieces, moving=start.speed > 0.05)
-    guess = guess_vector(world, start, path, timing, ratios, variant)
+    variant = variant_of(world)
+    ratios = duration_ratios(pieces, moving=start.speed > MOVING)
+    guess = guess_vector(world, path, timing, ratios, variant)
+    goal = (float(path.x[-1]), float(path.y[-1]), float(path.heading[-1]))
+    return _programme(world, start, float(path.heading[0]), goal, ratios, guess)
+
+
+def continue_programme(world: World, start: Motion, trajectory: Trajectory, elapsed: float) -> Programme:
+    """The programme for driving on from `start` to the end of a trajectory of which `elapsed` [s] are driven."""
+    rest = trajectory.evaluate(np.linspace(elapsed, trajectory.duration, 50))
+    length = float(np.trapezoid(rest.speed, rest.t))
+    ratios = duration_ratios(piece_count(length), moving=start.speed > MOVING)
+    guess = guess_from_trajectory(world, start, trajectory, elapsed, ratios)
+    goal = trajectory.end_pose
+    turns = round((start.heading - float(rest.heading[0])) / (2.0 * np.pi))  # stay on the trajectory's branch
+    return _programme(world, start, start.heading - 2.0 * np.pi * turns, goal, ratios, guess)
+
+
+def variant_of(world: World) -> Variant:
+    """The states that the mission needs."""
+    return Variant(battery=world.mission.use_battery, budget=world.mission.energy_budget is not None)
+
+
+def _programme(
+    world: World, start: Motion, heading: float, goal: tuple[float, float, float], ratios: Any, guess: Any
+) -> Programme:
+    variant, pieces = variant_of(world), len(ratios)
     elapsed = np.concatenate(([0.0], np.cumsum(ratios)))
     parameters = np.concatenate([[pieces, start.time], world.constants, np.column_stack([ratios, elapsed[:-1]]).ravel()])
-    goal = (float(path.x[-1]), float(path.y[-1]), float(path.heading[-1]))
-    lower_g, upper_g = _constraint_bounds(world, variant, pieces, start, float(path.heading[0]), goal)
+    lower_g, upper_g = _constraint_bounds(world, variant, pieces, start, heading, goal)
     lower_x, upper_x = _variable_bounds(world, variant, pieces, float(elapsed[-1]))
     return Programme(variant, pieces, guess, parameters, lower_x, upper_x, lower_g, upper_g)
 
@@ -121,7 +145,26 @@ def start_energy(world: World, start: Motion) -> float:
     return world.mission.state_of_charge * usable_capacity(world.rover.battery)
 
 
-def guess_vector(world: World, start: Motion, path: Path, timing: Timing, ratios: Any, variant: Variant) -> Any:
+def guess_from_trajectory(world: World, start: Motion, trajectory: Trajectory, elapsed: float, ratios: Any) -> Any:
+    """Variables from the rest of a trajectory; the stored energy is taken as constant."""
+    variant = variant_of(world)
+    knots = np.concatenate(([0.0], np.cumsum(ratios)))
+    unit = (trajectory.duration - elapsed) / knots[-1]
+    at = trajectory.evaluate(np.minimum(elapsed + unit * knots, trajectory.duration))
+    states = np.zeros((len(knots), variant.states))
+    columns = (at.x, at.y, at.heading, at.heading_rate, at.heading_acceleration, at.speed, at.speed_rate)
+    states[:, :7], states[:, 7] = np.column_stack(columns), unit
+    if variant.battery:
+        states[:, 8] = start_energy(world, start) / ENERGY_SCALE
+    return _with_controls(states, unit * knots)
+
+
+def _with_controls(states: Any, t: Any) -> Any:
+    controls = np.diff(states[:, [4, 6]], axis=0) / np.diff(t)[:, None]
+    return np.concatenate([np.hstack([states[:-1], controls]).ravel(), states[-1]])
+
+
+def guess_vector(world: World, path: Path, timing: Timing, ratios: Any, variant: Variant) -> Any:
     """Variables from a timed path: knots at the pieces' joints, derivatives by differences between them."""
     knots = np.concatenate(([0.0], np.cumsum(ratios)))
     unit = timing.duration / knots[-1]
@@ -138,8 +181,7 @@ def guess_vector(world: World, start: Motion, path: Path, timing: Timing, ratios
     if variant.budget:
         spent = np.concatenate(([0.0], np.cumsum(timing.total_power * np.diff(timing.time))))
         states[:, -1] = np.interp(t, timing.time, spent) / ENERGY_SCALE
-    controls = np.diff(states[:, [4, 6]], axis=0) / np.diff(t)[:, None]
-    return np.concatenate([np.hstack([states[:-1], controls]).ravel(), states[-1]])
+    return _with_controls(states, t)
 
 
 def _constraint_bounds(
@@ -155,7 +197,8 @@ def _constraint_bounds(
     upper[rows[0, 0, :]] = np.where(np.isfinite(high), high + 1.0, high)
     lower[rows[0, 0, :]] = np.where(np.isfinite(low), low - 1.0, low)
     free = world.rover.limits.acceleration * 2.0
-    state = np.array([start.x, start.y, heading, start.heading_rate, 0.0, start.speed, 0.0, *_start_energies(world, start, variant)])
+    energies = _start_energies(world, start, variant)
+    state = np.array([start.x, start.y, heading, start.heading_rate, 0.0, start.speed, 0.0, *energies])
     slack = np.zeros(nx - 1)
     slack[[4, 6]] = 1.0, free  # the first yaw and speed accelerations are the planner's choice
     lower[nx : nx + nx - 1], upper[nx : nx + nx - 1] = state - slack, state + slack

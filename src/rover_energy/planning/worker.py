@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from rover_energy.errors import RoverEnergyError
 from rover_energy.planning.optimiser import Optimiser, Outcome
@@ -35,14 +35,14 @@ class SolverDied(RoverEnergyError):
     """The solver's process ended without an answer."""
 
 
-def _send(stream: BinaryIO, message: Any) -> None:
+def _send(stream: IO[bytes], message: Any) -> None:
     data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     stream.write(_LENGTH.pack(len(data)))
     stream.write(data)
     stream.flush()
 
 
-def _receive(stream: BinaryIO) -> Any:
+def _receive(stream: IO[bytes]) -> Any:
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         raise EOFError
@@ -75,7 +75,7 @@ class SolverProcess:
             self._child.wait()
             for stream in (self._child.stdin, self._child.stdout):
                 with contextlib.suppress(OSError):
-                    stream.close()  # type: ignore[union-attr]
+                    stream and stream.close()
         self._child, self._sent = None, None
 
     def set_scene(self, scene: SceneFields) -> None:
@@ -87,7 +87,8 @@ class SolverProcess:
         if self._child is not None and self._child.poll() is None:
             return
         self.close()
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+        roots = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(root for root in roots if root))
         self._child = subprocess.Popen(
             [sys.executable, "-m", "rover_energy.planning.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         )
@@ -95,7 +96,7 @@ class SolverProcess:
 
     def optimise(self, programme: Programme, *, seconds: float, **options: Any) -> Outcome:
         """As `Optimiser.optimise`, within so many seconds. Raises SolverTimeout or SolverDied."""
-        return self._call("optimise", programme, seconds, options)  # type: ignore[no-any-return]
+        return self._call("optimise", programme, seconds, options)
 
     def probe(self, what: str, *, seconds: float) -> Any:
         """Ask the child to misbehave ("hang" or "die"), for tests of the watch."""
@@ -123,7 +124,7 @@ class SolverProcess:
             self._restart()
             raise SolverTimeout(f"the solver gave no answer within {seconds:g} s and was stopped")
         try:
-            kind, value = _receive(self._child.stdout)  # type: ignore[arg-type]
+            kind, value = _receive(self._child.stdout)
         except (EOFError, pickle.UnpicklingError):
             self._restart()
             raise SolverDied("the solver process ended without an answer") from None
@@ -136,7 +137,7 @@ class SolverProcess:
         self.restarts += 1
 
 
-def serve(source: BinaryIO, sink: BinaryIO) -> None:
+def serve(source: IO[bytes], sink: IO[bytes]) -> None:
     """Answer programmes until the parent closes the pipe."""
     optimiser = Optimiser()
     _send(sink, ("ready", os.getpid()))

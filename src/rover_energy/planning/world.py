@@ -133,6 +133,7 @@ def model_constants(rover: RoverParameters, mission: MissionParameters, gravity:
         "charge_efficiency": battery.charge_efficiency, "discharge_efficiency": battery.discharge_efficiency,
         "power_limit": UNLIMITED_POWER if mission.power_limit is None else mission.power_limit,
         "weight_time": weights.time, "weight_smoothness": weights.smoothness, "weight_energy": weights.energy,
+        "penalty_weight": 0.0, "penalty_sharpness": 1.0,
     }  # fmt: skip
     return np.array([values[name] for name in CONSTANTS], dtype=float)
 

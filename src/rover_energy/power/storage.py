@@ -229,16 +229,22 @@ def _check_energy(energy: float, capacity: float) -> None:
 def _integrate(constants: _Constants, parameters: BatteryParameters, stored: Array, net: Array, seconds: Array) -> None:
     """Fill `stored[1:]`: whole runs at once where nothing limits, step by step where something does."""
     position, count = 0, len(net)
+    reach = count
     while position < count:
-        run = _free_run(constants, parameters, stored, net, seconds, position)
+        stop = min(count, position + reach)
+        run = _free_run(constants, parameters, stored, net[:stop], seconds, position)
         position += run
         if run >= SHORT_RUN:
+            reach = 4 * reach
             continue
-        stop = min(count, position + SCALAR_BLOCK)
+        # Something limits here: go on step by step, then try short runs first, as limits tend to last.
+        reach, stop = SCALAR_BLOCK, min(count, position + SCALAR_BLOCK)
         energy = float(stored[position])
-        for index, (power, length) in enumerate(zip(net[position:stop].tolist(), seconds[position:stop].tolist(), strict=True)):
-            ask = constants.discharged(energy, -power, length) if power < 0.0 else constants.charged(energy, power, length)
-            energy = stored[position + index + 1] = ask
+        energies = []
+        for power, length in zip(net[position:stop].tolist(), seconds[position:stop].tolist(), strict=True):
+            energy = constants.discharged(energy, -power, length) if power < 0.0 else constants.charged(energy, power, length)
+            energies.append(energy)
+        stored[position + 1 : stop + 1] = energies
         position = stop
 
 
@@ -253,7 +259,7 @@ def _free_run(
     """Number of steps from `position` on that no limit touches; their energies are written."""
     power = net[position:]
     efficiency = np.where(power < 0.0, 1.0 / constants.give_efficiency, constants.take_efficiency)
-    changes = power * efficiency * seconds[position:]
+    changes = power * efficiency * seconds[position : position + len(power)]
     after = np.cumsum(np.concatenate((stored[position : position + 1], changes)))[1:]
     if constants.capacity > 0.0:
         charge = after / constants.capacity

@@ -22,7 +22,7 @@ REQUIRED = (
     "rtg_power", "pv_power", "battery_power", "base_power", "drive_power", "turn_power", "inference_power",
     "total_power", "available_power", "battery_energy",
 )  # fmt: skip
-OPTIONAL = ("state_of_charge", "sunlit")
+OPTIONAL = ("state_of_charge", "sunlit", "shunted_power", "unserved_power")
 #: columns that must be finite everywhere: without them no sample has a place on any axis
 PLACE = ("t", "x", "y")
 

@@ -12,12 +12,16 @@ import numpy as np
 from rover_energy.mission import MissionParameters
 from rover_energy.report.columns import Columns, energy_account, travelled
 from rover_energy.report.limits import LimitUse, has_battery
-from rover_energy.report.numbers import NARROW_SPACE, duration, energy, finite, quantity, significant, watt_hours
+from rover_energy.report.numbers import SPACE, duration, energy, finite, quantity, significant, watt_hours
 from rover_energy.report.tables import passed_flag, words
 from rover_energy.rover import RoverParameters
 
 #: least margins of profile and certificate may differ by this part (of at least 1 W): they are sampled at different instants
 AGREEMENT = 0.02
+#: a limit that binds for less than this part of the time is not what holds the rover back
+WORTH_SAYING = 0.1
+#: demand without a source below this [W] is rounding
+UNSERVED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,24 @@ def headline_figures(
         least = int(np.nanargmin(margin))
         stated = finite(certificate.get("least_power_margin"))
         value = float(margin[least]) if stated is None else min(stated, float(margin[least]))
-        figures.append(Figure("margin", "Least power margin", quantity(value, "W", 3), f"near {quantity(t[least], 's')}"))
+        figures.append(
+            Figure(
+                "margin", "Least power margin", quantity(value, "W", 3), f"near {quantity(t[least], 's')}{_between(certificate)}"
+            )
+        )
     budget = (
         f"of {energy(mission.energy_budget)} budget" if mission.energy_budget is not None else watt_hours(account["total_power"])
     )
     figures.append(Figure("energy", "Energy used", energy(account["total_power"]), budget))
     figures.append(_battery(columns, rover))
     return figures
+
+
+def _between(certificate: Mapping[str, Any]) -> str:
+    """How much less the power margin may be between samples, if the certificate says so."""
+    checks = certificate.get("checks") or ()
+    bound = next((finite(c.get("between_samples_bound")) for c in checks if c.get("name") in ("power", "total_power")), None)
+    return "" if bound is None else f"; at most {quantity(bound, 'W', 2)} less between samples"
 
 
 def _deadline(seconds: float, mission: MissionParameters) -> str:
@@ -79,9 +94,9 @@ def _battery(columns: Columns, rover: RoverParameters) -> Figure:
 
 def figure_html(figure: Figure) -> str:
     """A headline figure, with a thin gauge where it has a scale."""
-    value, _, unit = figure.value.rpartition(NARROW_SPACE)
+    value, _, unit = figure.value.rpartition(SPACE)
     simple = value and " " not in figure.value
-    number = f"{value}<small>{NARROW_SPACE}{unit}</small>" if simple else figure.value
+    number = f"{value}<small>{SPACE}{unit}</small>" if simple else figure.value
     return (
         f'<div class="figure" data-figure="{figure.name}"><dt>{escape(figure.label)}</dt><dd>{number}</dd>'
         f"<p>{escape(figure.note)}</p>{_gauge(figure)}</div>"
@@ -103,7 +118,7 @@ def verdict_html(certificate: Mapping[str, Any]) -> str:
     failed = [words(check.get("name", "?")) for check in checks if not passed_flag(check.get("passed"))]
     good = passed_flag(certificate.get("passed")) and not failed
     step, samples = finite(certificate.get("step")), certificate.get("samples")
-    how = f", sampled every {significant(1e3 * step, 3)}\u202fms" if step is not None else ""
+    how = f", sampled every {significant(1e3 * step, 3)}\u00a0ms" if step is not None else ""
     how += f" ({samples} samples)" if samples is not None else ""
     if good:
         text = f"<b>\u2713 Certificate passed.</b> All {len(checks)} checks hold{how}."
@@ -116,7 +131,7 @@ def verdict_html(certificate: Mapping[str, Any]) -> str:
 
 
 def contradictions(columns: Columns, certificate: Mapping[str, Any]) -> list[str]:
-    """What the profile shows against a certificate that passed: a report must not hide either of the two."""
+    """What the profile shows against its certificate, or against the bus: a report must hide neither side."""
     margin, found = columns["margin"], []
     if passed_flag(certificate.get("passed")) and np.any(margin < 0.0):
         worst = int(np.nanargmin(margin))
@@ -125,6 +140,10 @@ def contradictions(columns: Columns, certificate: Mapping[str, Any]) -> list[str
             f"The profile passes the available power by {excess} at {when}, although the certificate says passed; "
             "do not drive this plan before that is explained."
         )
+    if "unserved_power" in columns and np.any(columns["unserved_power"] > UNSERVED):
+        most = int(np.nanargmax(columns["unserved_power"]))
+        lack, when = quantity(columns["unserved_power"][most], "W", 3), quantity(columns.t[most], "s")
+        found.append(f"Loads of up to {lack}, at {when}, are met by no source.")
     stated = finite(certificate.get("least_power_margin"))
     if (
         stated is not None
@@ -139,9 +158,8 @@ def contradictions(columns: Columns, certificate: Mapping[str, Any]) -> list[str
 def lead(columns: Columns, rover: RoverParameters, uses: list[LimitUse], terrain_name: str) -> str:
     """One sentence on the traverse and what holds it back."""
     text = f"{rover.name} drives {quantity(travelled(columns), 'm', 3)} over {terrain_name} in {duration(columns.duration)}."
-    binding = sorted((use for use in uses if use.share > 0.005), key=lambda use: -use.share)
-    if binding:
-        first = binding[0]
-        name = first.label if first.name == "battery" else f"{first.label.lower()}"
-        text += f" Its pace is set most by {name}, at the limit for {quantity(100.0 * first.share, '%', 2)} of the time."
+    first = max(uses, key=lambda use: use.share)
+    if first.share >= WORTH_SAYING:
+        share = quantity(round(100.0 * first.share), "%")
+        text += f" What holds it back most is {first.label.lower()}, at its limit for {share} of the time."
     return escape(text)

@@ -1,11 +1,11 @@
-"""Numbers as people read them: significant digits, a narrow space before the unit, a true minus sign."""
+"""Numbers as people read them: significant digits, an unbreakable space before the unit, a true minus sign."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-NARROW_SPACE = "\u202f"
+SPACE = "\u00a0"
 MINUS = "\u2212"
 NOTHING = "\u2014"
 
@@ -50,12 +50,12 @@ def fixed(value: Any, decimals: int = 1) -> str:
 
 
 def pretty_unit(unit: str) -> str:
-    """`m/s2` as m/s², `kg m2` as kg m², `-` as nothing."""
+    """`m/s2` as m/s², `kg m2` as kg m², `1/m` as m⁻¹, `-` as nothing."""
     if unit in ("-", ""):
         return ""
     for power, sign in (("2", "²"), ("3", "³")):
         unit = unit.replace(power, sign)
-    return unit
+    return unit[2:] + "⁻¹" if unit.startswith("1/") else unit
 
 
 def quantity(value: Any, unit: str = "", digits: int = 4) -> str:
@@ -67,8 +67,8 @@ def quantity(value: Any, unit: str = "", digits: int = 4) -> str:
 
 
 def join(text: str, unit: str) -> str:
-    """Text and unit with a narrow space between them, which the degree sign does not take."""
-    return text + ("" if unit in ("", "°") else NARROW_SPACE) + unit
+    """Text and unit with an unbreakable space between them, which the degree sign does not take."""
+    return text + ("" if unit in ("", "°") else SPACE) + unit
 
 
 def energy(joules: Any, digits: int = 4) -> str:
@@ -104,8 +104,8 @@ def _two_parts(count: int, large: str, small: str) -> str:
     whole, rest = divmod(count, 60)
     if whole == 60 and large == "min":
         whole, large = 1, "h"
-    first = f"{whole}{NARROW_SPACE}{large}"
-    return f"{first} {rest:02d}{NARROW_SPACE}{small}" if rest else first
+    first = f"{whole}{SPACE}{large}"
+    return f"{first} {rest:02d}{SPACE}{small}" if rest else first
 
 
 def time_axis(span: float) -> tuple[float, str]:

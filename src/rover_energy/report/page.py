@@ -133,7 +133,7 @@ def _strip(columns: Columns, rest: int) -> str:
 def _plan_facts(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Plan and solver facts; pieces are counted, and what has its own section is left out."""
     pieces = list(plan.get("pieces") or ())
-    rest = {key: value for key, value in plan.items() if key not in ("pieces", "certificate", "rover", "limits")}
+    rest = {key: value for key, value in plan.items() if key not in ("pieces", "certificate", "rover", "limits", "mission")}
     if pieces:
         rest["pieces"] = len(pieces)
         durations = [finite(piece.get("duration")) for piece in pieces if isinstance(piece, Mapping)]

@@ -44,6 +44,8 @@ QUANTITIES: dict[str, Quantity] = {
     "battery_energy": Quantity("Stored energy", "kJ", 1e-3),
     "state_of_charge": Quantity("State of charge", "%", 100.0),
     "sunlit": Quantity("Sunlit fraction", "%", 100.0),
+    "shunted_power": Quantity("Shunted", "W"),
+    "unserved_power": Quantity("Unserved", "W"),
     "margin": Quantity("Power margin", "W"),
     "height": Quantity("Ground height", "m"),
 }

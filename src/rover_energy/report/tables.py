@@ -25,9 +25,15 @@ def words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def verdict_mark(passed: Any) -> str:
-    """Sign and word for a check: never colour alone. Anything but a true `passed` counts as failed."""
-    return '<span class="pass">\u2713 passed</span>' if passed_flag(passed) else '<span class="fail">\u2715 failed</span>'
+def verdict_mark(passed: Any, margin: Any = None) -> str:
+    """Sign and word for a check: never colour alone. Anything but a true `passed` counts as failed.
+
+    A check may pass with its limit exceeded by less than a tolerance; that is said.
+    """
+    if not passed_flag(passed):
+        return '<span class="fail">\u2715 failed</span>'
+    least = finite(margin)
+    return f'<span class="pass">\u2713 passed{", in tolerance" if least is not None and least < 0.0 else ""}</span>'
 
 
 def passed_flag(value: Any) -> bool:
@@ -54,7 +60,7 @@ def _check_row(check: Mapping[str, Any]) -> str:
     for key, title in CHECK_COLUMNS:
         text = quantity(check.get(key), "s" if key == "at_time" else unit, 5)
         cells.append(f'<td class="number" data-label="{title}">{escape(text)}</td>')
-    mark = verdict_mark(check.get("passed"))
+    mark = verdict_mark(check.get("passed"), check.get("margin"))
     name = escape(words(check.get("name", "?")))
     return f'<tr><th scope="row">{name}</th>{"".join(cells)}<td data-label="Verdict">{mark}</td></tr>'
 
@@ -73,22 +79,23 @@ def facts(mapping: Mapping[str, Any]) -> str:
 def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Dotless names and escaped values of a nested mapping."""
     for key, value in mapping.items():
-        name = f"{prefix} {key}".strip()
+        name = prefix if key == prefix else f"{prefix} {key}".strip()
         if isinstance(value, Mapping):
             yield from flatten(value, name)
         else:
-            yield name, plain(value, unit_of(str(key)))
+            yield name, plain(value, unit_of(str(key)) or unit_of(prefix))
 
 
 #: endings of names and the units that the package's vocabulary gives them
 UNITS = (
-    ("power", "W"), ("power_margin", "W"), ("battery_margin", "J"), ("energy", "J"), ("time", "s"), ("seconds", "s"),
-    ("step", "s"), ("duration", "s"), ("distance", "m"), ("length", "m"),
+    ("power", "W"), ("power_margin", "W"), ("power_bound", "W"), ("battery_margin", "J"), ("energy", "J"), ("time", "s"),
+    ("seconds", "s"), ("step", "s"), ("duration", "s"), ("distance", "m"), ("length", "m"),
 )  # fmt: skip
 
 
 def unit_of(name: str) -> str:
     """Unit of a fact by the ending of its name; empty where the name does not tell."""
+    name = name.replace(" ", "_")
     return next((unit for ending, unit in UNITS if name == ending or name.endswith("_" + ending)), "")
 
 
@@ -101,7 +108,11 @@ def plain(value: Any, unit: str = "") -> str:
     if finite(value) is not None:
         if unit == "J":
             return energy(value)
-        return escape(str(value)) if isinstance(value, int) and not unit else quantity(value, unit, 5)
+        return (
+            escape(str(value))
+            if isinstance(value, int) and not isinstance(value, bool) and not unit
+            else quantity(value, unit, 5)
+        )
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
@@ -138,7 +149,7 @@ def _bar(title: str, entries: list[tuple[str, str, float]], scale: float) -> str
         pieces.append(
             f'<i class="{faint.strip()}" style="width:{100.0 * (number or 0.0) / scale:.3f}%;--c:var(--{css(name)})"></i>'
         )
-        share = f"{fixed(100.0 * number / total)}\u202f%" if number is not None and total > 0.0 else NOTHING
+        share = f"{fixed(100.0 * number / total)}\u00a0%" if number is not None and total > 0.0 else NOTHING
         rows.append(
             f'<tr><th scope="row"><i class="box{faint}" style="--c:var(--{css(name)})"></i>{escape(label)}</th>'
             f'<td class="number">{energy(joules)}</td><td class="number">{share}</td></tr>'

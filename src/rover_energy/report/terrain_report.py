@@ -96,7 +96,7 @@ def ground_figures(terrain: Terrain, tilt: Array, light: Array | None) -> list[F
             "slope",
             "Median slope",
             quantity(half, "°", 3),
-            f"90\u202f% below {quantity(most, '°', 3)}, 99\u202f% below {quantity(steep, '°', 3)}",
+            f"90\u00a0% below {quantity(most, '°', 3)}, 99\u00a0% below {quantity(steep, '°', 3)}",
         ),
         Figure("rocks", "Rocks and keep-outs", str(len(terrain.keep_outs)), _covered(terrain)),
     ]
@@ -111,7 +111,7 @@ def ground_facts(terrain: Terrain, tilt: Array) -> dict[str, Any]:
     """Grid and slope figures, slopes [deg] as text with their unit."""
     ny, nx = terrain.height.shape
     named = {
-        f"slope, {100 * share:g}\u202f% below": quantity(q, "°", 3)
+        f"slope, {100 * share:g}\u00a0% below": quantity(q, "°", 3)
         for share, q in zip(SLOPE_SHARES, _quantiles(tilt), strict=True)
     }
     return {

@@ -91,8 +91,9 @@ def sources_chart(view: View, rover: RoverParameters) -> str:
     chart.key("pv_power", view.resting("pv_power"))
     chart.key("battery_power", view.resting("battery_power"), label="Battery (negative: charging)")
     chart.key("total_power", view.resting("total_power"), shape="stroke thin")
-    if "sunlit" in view.columns:
-        chart.key("sunlit", view.resting("sunlit"), shape="none", label="Sunlit")
+    for name, label in (("shunted_power", "Shunted"), ("unserved_power", "Unserved"), ("sunlit", "Sunlit")):
+        if name in view.columns:
+            chart.key(name, view.resting(name), shape="none", label=label)
     return chart.html(view.cursor)
 
 
