@@ -55,7 +55,7 @@ def plan_with_ompl(
     try:
         from ompl import base, geometric, util
     except ImportError:
-        raise MissingExtraError("ompl", "test", "the comparison with OMPL") from None
+        raise MissingExtraError("ompl", "bench", "the comparison with OMPL") from None
     util.noOutputHandler()
     util.RNG.setSeed(seed)
     space = _space(base, surface, rover)

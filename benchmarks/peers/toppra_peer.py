@@ -46,7 +46,7 @@ def retime_with_toppra(task: Drive, *, passes: int = 5) -> ToppraTiming:
         import toppra
         from toppra.algorithm import TOPPRA
     except ImportError:
-        raise MissingExtraError("toppra", "test", "the comparison with TOPP-RA") from None
+        raise MissingExtraError("toppra", "bench", "the comparison with TOPP-RA") from None
     logging.getLogger("toppra").setLevel(logging.ERROR)
     arc = task.stations.arc
     line = toppra.SplineInterpolator([0.0, arc[-1]], [[0.0], [arc[-1]]])

@@ -105,6 +105,25 @@ def test_the_bound_is_below_every_drive_that_keeps_the_floor(seed: int) -> None:
     assert bound.duration > 1.05 * bound.retiming, "the case must be one where energy binds"
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bound_is_the_best_division_of_time_over_places(seed: int) -> None:
+    """Where the light differs by place, waiting pays where it is best: least sum of times as a linear program."""
+    light = Environment.constant(1.62, 0.8 * seed, 0.3, 1361.0)
+    rover, mission = small_battery(50.0, rtg=75.0)
+    rover = replace(rover, pv=replace(rover.pv, area=0.1))
+    task = drive(winding(seed, sharpness=0.3), rough(seed), light, rover, mission, grid=0.1)
+    bound = energy_bound(task)
+    fastest = solve(replace(task, energy=CAPACITY))
+    gain = fastest.supply_power - 55.0
+    assert gain.max() > 1.2 * gain.min() > 0.0
+    need = least_work(task.problem())[1:] - 0.95 * 50.0
+    rows = -np.tril(np.tile(gain, (len(gain), 1)))
+    times = linprog(np.ones(len(gain)), A_ub=rows, b_ub=-need, bounds=[(least, None) for least in np.diff(fastest.time)])
+    assert bound.retiming == pytest.approx(fastest.duration, rel=1e-9)
+    assert bound.retiming < bound.duration <= times.fun * (1.0 + 1e-9)
+    assert times.fun <= 1.005 * bound.duration
+
+
 def test_where_energy_does_not_bind_the_fastest_drive_is_returned() -> None:
     rover, mission = small_battery(30e3)
     arguments = (winding(1), rough(1), DARK, rover, mission)

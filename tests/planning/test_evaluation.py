@@ -101,9 +101,9 @@ def test_array_agrees_with_the_model_of_the_array_in_changing_light(pitch):
     profile = evaluate_plan(trajectory, surface, environment, rover, cases.mission())
     t, x, y = profile.t, profile.x, profile.y
     expected = pv_power(
-        rover.pv, normal=panel_normal(rover.pv, *surface.gradient(x, y), profile.heading), sun_direction=environment.sun_direction(t),
-        direct=environment.direct_irradiance(t), diffuse=environment.diffuse_irradiance(t),
-        sunlit=environment.sunlit_fraction(x, y, t),
+        rover.pv, normal=panel_normal(rover.pv, *surface.gradient(x, y), profile.heading),
+        sun_direction=environment.sun_direction(t), direct=environment.direct_irradiance(t),
+        diffuse=environment.diffuse_irradiance(t), sunlit=environment.sunlit_fraction(x, y, t),
     )  # fmt: skip
     np.testing.assert_allclose(profile.pv_power, expected, rtol=1e-11, atol=1e-11)
     assert np.ptp(profile.pv_power) > 5.0
@@ -136,7 +136,8 @@ def test_battery_follows_its_differential_equation(use, charge, irradiance, capa
             return [-min(-power, 150.0 * min(1.0, share / 0.25)) / 0.95 if use else 0.0]
         return [0.95 * min(power, 150.0 * np.clip((1.0 - share) / 0.1, 0.0, 1.0))]
 
-    solution = solve_ivp(rate, (0, trajectory.duration), [charge * capacity], max_step=0.02, rtol=1e-9, atol=1e-6, t_eval=profile.t)
+    accuracy = {"max_step": 0.02, "rtol": 1e-9, "atol": 1e-6}
+    solution = solve_ivp(rate, (0, trajectory.duration), [charge * capacity], t_eval=profile.t, **accuracy)
     np.testing.assert_allclose(profile.battery_energy, solution.y[0], atol=2e-6 * capacity)
     assert usable_capacity(rover.battery) == capacity
     np.testing.assert_allclose(profile.state_of_charge, profile.battery_energy / capacity)
@@ -144,7 +145,8 @@ def test_battery_follows_its_differential_equation(use, charge, irradiance, capa
 
 def test_ledger_closes_at_every_sample():
     rover = cases.rover(battery={"capacity": 3e3})
-    profile = evaluate_plan(cases.wander(2, speed=0.6), cases.rough(2, blur=3.0), cases.sunny(0.1), rover, cases.mission(state_of_charge=0.2))
+    mission = cases.mission(state_of_charge=0.2)
+    profile = evaluate_plan(cases.wander(2, speed=0.6), cases.rough(2, blur=3.0), cases.sunny(0.1), rover, mission)
     given, taken = np.maximum(profile.battery_power, 0.0), np.maximum(-profile.battery_power, 0.0)
     stored = 0.95 * taken - given / 0.95
     consumed = profile.total_power - profile.unserved_power

@@ -179,7 +179,8 @@ def test_nan_is_never_written(tmp_path):
 
 def profile():
     surface = cases.plane(0.05)
-    return evaluate_plan(cases.straight(), surface, cases.sunny(), cases.rover(), cases.mission(), np.linspace(0, 20, 101)).columns()
+    world = cases.straight(), surface, cases.sunny(), cases.rover(), cases.mission()
+    return evaluate_plan(*world, np.linspace(0, 20, 101)).columns()
 
 
 def test_profile_round_trip(tmp_path):

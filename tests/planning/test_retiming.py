@@ -81,6 +81,15 @@ def test_on_a_circle_the_yaw_rate_limits_the_speed() -> None:
     assert timing.binding[len(timing.binding) // 2] == Binding.YAW_RATE
 
 
+def test_on_a_side_slope_the_yaw_rate_is_about_the_body() -> None:
+    """Heading rate over cos(tilt), speed along the surface: v = limit cos(tilt) / (curvature cos(along slope))."""
+    timing = retime(circle(1.5, 6.0), inclined(0.3), DARK, rover_with(rtg=STRONG), NO_BATTERY)
+    st, bound = timing.stations, 1 + np.flatnonzero(timing.binding == Binding.YAW_RATE)
+    expected = 0.3 * 1.5 * np.cos(np.arctan(0.3)) / np.cos(np.arctan(0.3 * np.cos(st.heading[bound])))
+    assert len(bound) > 0.2 * len(timing.speed)
+    np.testing.assert_allclose(timing.speed[bound], expected, rtol=1e-6)
+
+
 def test_on_a_circle_scrubbing_takes_its_power() -> None:
     timing = retime(circle(2.0, 6.0), flat(), DARK, rover_with(rtg=STRONG), replace(NO_BATTERY, power_limit=90.0))
     expected = 35.0 * 0.60 / (80.0 / 0.95 + 40.0 / 2.0)

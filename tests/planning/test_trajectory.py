@@ -25,7 +25,8 @@ def test_straight_line_is_exact():
 
 def test_circle_is_exact():
     rate, speed, radius = 0.7, 0.35, 0.5
-    trajectory = Trajectory("unicycle", [0, 0, 0.2], [3.0, 40.0], heading=[[0.2, rate], [0.2 + 3 * rate, rate]], speed=[[speed], [speed]])
+    heading = [[0.2, rate], [0.2 + 3 * rate, rate]]
+    trajectory = Trajectory("unicycle", [0, 0, 0.2], [3.0, 40.0], heading=heading, speed=[[speed], [speed]])
     t = np.linspace(0.0, 43.0, 997)
     state = trajectory.evaluate(t)
     np.testing.assert_allclose(state.x, radius * (np.sin(0.2 + rate * t) - np.sin(0.2)), atol=1e-11)
@@ -46,7 +47,8 @@ def test_position_agrees_with_an_ode_solver(seed):
             angle, along = np.polyval(heading[i, ::-1], t), np.polyval(speed[i, ::-1], t)
             return [along * np.cos(angle), along * np.sin(angle)]
 
-        part = solve_ivp(velocity, (0.0, duration), pose, method="DOP853", rtol=1e-12, atol=1e-13, t_eval=[0.3 * duration, duration])
+        times = [0.3 * duration, duration]
+        part = solve_ivp(velocity, (0.0, duration), pose, method="DOP853", rtol=1e-12, atol=1e-13, t_eval=times)
         for t, x, y in zip(part.t, *part.y, strict=True):
             state = trajectory.evaluate_local(np.array([i]), np.array([t]))
             assert np.hypot(state.x[0] - x, state.y[0] - y) < 1e-9

@@ -101,4 +101,4 @@ def test_pictures_read_back() -> None:
 def test_rings_of_polygons_parts_and_points() -> None:
     square = box(0.0, 0.0, 1.0, 1.0)
     found = relief.rings([square, MultiPolygon([square, box(2.0, 2.0, 3.0, 3.0)]), [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]])
-    assert [len(ring) for ring in found] == [5, 5, 5, 3]
+    assert [len(ring) for ring in found] == [5, 5, 3]  # the square stands there twice

@@ -186,7 +186,12 @@ class SplineHull:
 
 
 def spline_windows(
-    coefficients: Array, x0: float, y0: float, cell: float, box: tuple[Array, Array, Array, Array], layer: NDArray[np.intp] | None = None
+    coefficients: Array,
+    x0: float,
+    y0: float,
+    cell: float,
+    box: tuple[Array, Array, Array, Array],
+    layer: NDArray[np.intp] | None = None,
 ) -> Array:
     """Coefficients (rows, columns, nb) that govern every cell touched by the boxes (xmin, xmax, ymin, ymax), (nb,) each [m]."""
     ny, nx = coefficients.shape[-2] - 2, coefficients.shape[-1] - 2

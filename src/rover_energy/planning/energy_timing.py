@@ -111,9 +111,11 @@ def energy_bound(task: Drive) -> LowerBound:
         int_0^l (S - c) dt >= W(l) - U,   U = discharge_efficiency (E_0 - E_floor),   W = least_work.
 
     The profile of retiming is the fastest at every place, so any drive spends at each place at least its time there; what
-    it spends beyond that before l gains at most max(S) - c per second, with the maximum up to l:
+    it spends beyond that before l gains at most g(l) = max(S) - c per second, with the maximum up to l. Let M(l) be the
+    largest value up to l of W - U - int (S - c) dt on that profile, or 0. As g grows with l, the least extra time is had by
+    spending it where it is first needed:
 
-        T >= T_retiming + max over l of (W(l) - U - int_0^l (S - c) dt on that profile) / (max S - c),   if that is positive.
+        T >= T_retiming + int dM / g.
 
     S is taken as the largest over the scene's time slices at each place, and the battery's discharge limit at its best
     state of charge: the bound holds whenever the rover passes and however the battery stands. It is exact up to the
@@ -130,14 +132,15 @@ def energy_bound(task: Drive) -> LowerBound:
     surplus = (middle(supply) - task.constant_load) * np.diff(timing.time)
     missing = work[1:] - usable - np.cumsum(surplus)
     gain = np.maximum.accumulate(np.maximum(supply[1:], supply[:-1])) - task.constant_load
-    extra = float(np.max(_seconds(missing, gain)))
+    needed = np.diff(np.maximum.accumulate(np.maximum(missing, 0.0)), prepend=0.0)
+    extra = float(np.sum(_seconds(needed, gain)))
     duration = timing.duration + extra
     reason = _impossible(task, stored, duration, float(work[-1]))
     return LowerBound(math.inf if reason else duration, timing.duration, duration, float(work[-1]), reason)
 
 
 def _seconds(missing: FloatArray, gain: FloatArray) -> FloatArray:
-    """Time in which `gain` [W] brings what is `missing` [J]: infinite when it never does, 0 when nothing is missing."""
+    """Times in which `gain` [W] brings what is `missing` [J]: infinite when it never does, 0 when nothing is missing."""
     time = np.where(missing > 0.0, np.inf, 0.0)
     return np.divide(missing, gain, out=time, where=(missing > 0.0) & (gain > 0.0))
 

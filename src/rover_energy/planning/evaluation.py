@@ -137,7 +137,9 @@ class Profile:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def piece_grid(trajectory: Trajectory, step: float, breaks: ArrayLike = ()) -> tuple[NDArray[np.intp], Array, Array]:
+def piece_grid(
+    trajectory: Trajectory, step: float, breaks: ArrayLike = ()
+) -> tuple[NDArray[np.intp], Array, NDArray[np.intp]]:
     """Local sample times no more than `step` apart that hold both sides of every joint.
 
     Parameters

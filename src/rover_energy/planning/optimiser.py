@@ -21,8 +21,8 @@ from rover_energy.planning.stage import CONTROLS, SAMPLES, Variant
 from rover_energy.planning.transcription import Programme, piece_ratios, split
 
 DENSITY = 6  # dense check: sub-pieces per piece
-COLD_BARRIER, WARM_BARRIER = 0.1, 1e-5
-TOLERANCE = 1e-4
+COLD_BARRIER, WARM_BARRIER = 0.01, 1e-5
+TOLERANCE = 1e-3
 #: Overshoot between samples that is left to the margins of the limits and to the final stretch of time, in each row's own scale.
 ALLOWED = np.array([2.5e-3, 2.5e-3, 1.4e-3, 2.5e-3, 2.5e-3, 5e-4, 5e-4, 5e-4, 3e-4, 0.02])
 

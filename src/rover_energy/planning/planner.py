@@ -260,8 +260,8 @@ class _Planning:
     def _repaired(self, trajectory: Trajectory) -> tuple[Trajectory, Certificate]:
         """Stretch time until the power, speed, acceleration and yaw rate pass; the path stays as it is."""
         certificate = self._certify(trajectory)
-        for _ in range(REPAIRS):
-            factor = 1.0 if certificate.passed else stretch_factor(certificate, self.world.rover)
+        for attempt in range(REPAIRS):
+            factor = 1.0 if certificate.passed else stretch_factor(certificate, self.world.rover, attempt)
             if not 1.0 < factor < 1.2 or self.start.speed > 0.0:
                 break
             trajectory = trajectory.stretched(factor)

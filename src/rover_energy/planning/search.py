@@ -43,13 +43,13 @@ class SearchOptions:
         Curvatures of these arcs to either side, over the largest.
     """
 
-    inflation: float = 1.1
+    inflation: float = 1.05
     budget: int = 30000
     heading_bins: int = 32
     change_cost: float = 0.3
     radius_margin: float = 1.15
-    arc: float = 0.6
-    turns: tuple[float, ...] = (0.4, 1.0)
+    arc: float = 0.75
+    turns: tuple[float, ...] = (0.3, 0.6, 1.0)
 
 
 FINE = SearchOptions(heading_bins=72, radius_margin=1.02, arc=0.36, turns=(0.35, 0.7, 1.0))  # when nothing else finds a way

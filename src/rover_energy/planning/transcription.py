@@ -255,8 +255,18 @@ def piece_ratios(programme: Programme) -> Any:
 
 
 def to_trajectory(programme: Programme, x: Any) -> Trajectory:
-    """The trajectory that a variable vector stands for: heading cubic, horizontal speed quadratic per piece."""
-    states, controls = split(programme, x)
-    heading = np.column_stack([states[:-1, 2], states[:-1, 3], states[:-1, 4] / 2.0, controls[:, 0] / 6.0])
-    speed = np.column_stack([states[:-1, 5], states[:-1, 6], controls[:, 1] / 2.0])
-    return Trajectory("unicycle", states[0, :3].copy(), piece_ratios(programme) * states[:-1, 7], heading=heading, speed=speed)
+    """The trajectory that a variable vector stands for: heading cubic, horizontal speed quadratic per piece.
+
+    The polynomials are laid through the knots' headings, heading rates and speeds, so that these are continuous to
+    rounding, however loosely the solver closed its gaps.
+    """
+    states, _ = split(programme, x)
+    unit = float(states[-1, 7])
+    d = piece_ratios(programme) * unit
+    theta, rate, u, push = states[:, 2], states[:, 3], states[:, 5], states[:-1, 6]
+    rise = np.diff(theta) / d
+    heading = np.column_stack([
+        theta[:-1], rate[:-1], (3.0 * rise - 2.0 * rate[:-1] - rate[1:]) / d, (rate[:-1] + rate[1:] - 2.0 * rise) / d**2
+    ])  # fmt: skip
+    speed = np.column_stack([u[:-1], push, (np.diff(u) - push * d) / d**2])
+    return Trajectory("unicycle", states[0, :3].copy(), d, heading=heading, speed=speed)

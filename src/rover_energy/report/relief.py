@@ -191,12 +191,11 @@ def _encode(image: Any) -> str:
 
 
 def rings(keep_outs: Iterable[Any]) -> list[Array]:
-    """Outlines (n, 2) [m] of shapely polygons (outer rings) or of sequences of points."""
-    found = []
+    """Outlines (n, 2) [m] of shapely polygons (outer rings) or of sequences of points; each outline once."""
+    found: dict[bytes, Array] = {}
     for shape in keep_outs:
-        parts = getattr(shape, "geoms", [shape])
-        found += [
-            np.asarray(getattr(part, "exterior", part).coords if hasattr(part, "exterior") else part, dtype=np.float64)[:, :2]
-            for part in parts
-        ]
-    return found
+        for part in getattr(shape, "geoms", [shape]):
+            points = part.exterior.coords if hasattr(part, "exterior") else part
+            ring = np.ascontiguousarray(np.asarray(points, dtype=np.float64)[:, :2])
+            found.setdefault(ring.tobytes(), ring)
+    return list(found.values())
