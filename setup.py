@@ -27,7 +27,7 @@ ROS_WHEELS = (
 CORE = ["numpy>=2.0", "scipy>=1.11", "casadi>=3.6.5", "shapely>=2.0.3", "pyyaml>=6.0.1"]
 EXTRAS = {
     "terrain": ["rasterio>=1.4"],
-    "report": ["matplotlib>=3.8", "plotly>=5.18"],
+    "report": ["matplotlib>=3.8"],
     "cli": ["typer>=0.12", "rich>=13.7"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
@@ -42,7 +42,7 @@ EXTRAS["test"] = [
     "rosbags>=0.10.6",
     "setuptools>=70.1",  # the packaging test builds a wheel without an isolated environment
 ]
-EXTRAS["bench"] = ["toppra>=0.6.3", "ompl>=1.7"]
+EXTRAS["bench"] = ["toppra>=0.6.3", "ompl>=2.0"]
 
 
 def version() -> str:

@@ -24,6 +24,7 @@ STEP = 0.01  # [s]
 SPAN = 5e-4  # [m] half the distance of the heights whose difference is a slope
 INSTANT = 2e-4  # [s] half the time over which speed and yaw rate are differenced
 REST = 1e-3  # [m/s] below which curvature is not asked for
+POWER, MOTION = 1e-4, 0.1  # [%] over a limit that are no fault
 GAUSS = tuple((0.5 + 0.5 * n, 0.5 * w) for n, w in zip(*np.polynomial.legendre.leggauss(4), strict=True))
 CAPACITY_TABLE = ((233.15, 253.15, 273.15, 293.15, 333.15), (0.50, 0.70, 0.85, 1.0, 0.95))
 ACTIVATION = 30000.0 / 8.314462618  # [K]
@@ -161,9 +162,8 @@ def opinion(plan: Mapping[str, Any], ground: Ground, goal: Sequence[float]) -> O
 
 
 def _faults(result: Opinion, mission: Mapping[str, Any]) -> list[str]:
-    """What is broken, at the precision to which this evaluation can be trusted."""
-    allowed = {"power": 1e-3, "reverse": 1e-4}  # [%]: differences of heights are good to some 1e-7 of a slope
-    faults = [f"{name} {value:+.4g} %" for name, value in result.excess.items() if not value <= allowed.get(name, 1e-3)]
+    """What is broken: power to the precision of the differences here, motion to the tolerance that the certificate states."""
+    faults = [f"{n} {value:+.4g} %" for n, value in result.excess.items() if not value <= (POWER if n == "power" else MOTION)]
     faults += [f"battery {result.below_floor:.4g} J below floor"] if not result.below_floor <= 0.0 else []
     faults += [f"budget {result.over_budget:+.4g} %"] if not result.over_budget <= 0.0 else []
     faults += [f"goal {result.goal_error:.3g}"] if not result.goal_error <= 1.001e-3 else []

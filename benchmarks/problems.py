@@ -40,6 +40,9 @@ MARS_WORLDS = ("generated-1", "generated-2", "marsyard")
 CLEAR = 1.0  # [m] of start and goal from the border of the map
 SPREAD = 0.5  # [rad] of start and goal headings about the bearing, in every other problem; in the others any heading
 SUN_AZIMUTH, SUN_ELEVATION, LOW_SUN = math.radians(60.0), math.radians(12.0), math.radians(5.0)
+THRIFTY_SPEED = 0.2  # [m/s] at which level ground costs least energy per metre in the setting "budget"
+#: Generator when fuelled, in shares of the constant load; the array adds up to about as much again.
+GENERATOR = {"tight": 1.0, "battery": 1.0, "floor": 0.7, "budget": 1.6, "shadows": 1.7, "mars": 1.9}
 IRRADIANCE = {"moon": 1361.0, "mars": 586.0}
 
 
@@ -104,11 +107,11 @@ def supplies(rover: RoverParameters, setting: str) -> tuple[RoverParameters, Mis
     """Rover and mission with supplies scaled so that the setting's limit binds; all in shares of the rover's constant load."""
     load = rover.loads.base_power
     battery = replace(rover.battery, max_discharge_power=0.75 * load, max_charge_power=3.0 * load, capacity=1800.0 * load)
-    share = {"tight": 1.6, "battery": 1.9, "floor": 1.25, "budget": 1.9, "shadows": 1.7, "mars": 1.9}[setting]
+    share = GENERATOR[setting]
     generator = replace(rover.rtg, beginning_of_life_power=share * load)
     locomotion = rover.locomotion
     if setting == "budget":  # with resistance that grows with speed, haste costs energy
-        resistance = replace(locomotion.resistance, c1=load / 0.6 / 0.3**2 * 0.6 * rover.locomotion.drivetrain_efficiency)
+        resistance = replace(locomotion.resistance, c1=load * locomotion.drivetrain_efficiency / THRIFTY_SPEED**2)
         locomotion = replace(locomotion, resistance=resistance)
     rover = replace(rover, battery=battery, rtg=generator, locomotion=locomotion)
     charge = battery.floor + 0.004 if setting == "floor" else 0.8

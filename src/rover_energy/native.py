@@ -40,14 +40,18 @@ def find_compiler() -> str | None:
 def compile_library(source: str, name: str, flags: tuple[str, ...] = FLAGS) -> Path | None:
     """Path of the shared library built from C `source`, from the cache when it is there.
 
-    Returns None when there is no compiler or it refuses the source: callers then use their plain fallback.
+    Returns None when there is no compiler, it refuses the source, or there is nowhere to keep the library: callers then
+    use their plain fallback.
     """
     compiler = find_compiler()
     if compiler is None:
         return None
     key = hashlib.sha256("\0".join((source, compiler, *flags, platform.machine(), platform.node())).encode()).hexdigest()[:20]
-    target = cache_directory() / f"{name}-{key}.so"
-    return target if target.exists() or _build(source, target, compiler, flags) else None
+    try:
+        target = cache_directory() / f"{name}-{key}.so"
+        return target if target.exists() or _build(source, target, compiler, flags) else None
+    except (OSError, RuntimeError):  # no home, a read-only or full disk, a compiler that does not start
+        return None
 
 
 def _build(source: str, target: Path, compiler: str, flags: tuple[str, ...]) -> bool:

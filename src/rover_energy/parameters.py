@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
+import re
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,20 +63,48 @@ def _check_value(source: str, field: dataclasses.Field[Any], value: Any) -> None
     if isinstance(value, Parameters):
         return
     metadata = field.metadata
+    _check_type(source, field, value)
     if metadata.get("choices") and value not in metadata["choices"]:
         raise InputError(source, field.name, "unknown choice", f"use one of {', '.join(metadata['choices'])}", value)
     for number in _numbers(value):
         _check_bounds(source, field.name, number, metadata)
 
 
+def _check_type(source: str, field: dataclasses.Field[Any], value: Any) -> None:
+    """Refuse what is of another kind than the default, for groups that are built in Python; None stands for "not given"."""
+    if value is None and "None" in str(field.type):
+        return
+    wanted = next((kind for kind in (bool, str, int, float) if isinstance(field.default, kind)), None)
+    fits = {
+        bool: isinstance(value, bool), str: isinstance(value, str),
+        int: isinstance(value, numbers.Integral) and not isinstance(value, bool),
+        float: isinstance(value, numbers.Real) and not isinstance(value, bool),
+    }  # fmt: skip
+    if wanted is not None and not fits[wanted]:
+        remedy = f"write {_kind(wanted, field.metadata.get('unit', '-'))}"
+        raise InputError(source, field.name, "has the wrong type", remedy, value)
+
+
+def _kind(hint: Any, unit: str) -> str:
+    kinds = {float: f"a number{'' if unit == '-' else f' in {unit}'}", int: "a whole number", bool: "true or false"}
+    return kinds.get(hint, "a text")
+
+
 def _numbers(value: Any) -> Iterator[float]:
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return
-    if isinstance(value, (int, float)):
-        yield value
+    if isinstance(value, numbers.Real):  # numpy's numbers among them
+        yield _as_float(value)
     elif isinstance(value, (tuple, list)):
         for item in value:
             yield from _numbers(item)
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond all floats
+        return math.inf if value > 0 else -math.inf
 
 
 def _check_bounds(source: str, name: str, number: float, metadata: Any) -> None:
@@ -94,7 +124,7 @@ def from_mapping(cls: type[P], data: Any, source: str, prefix: str = "") -> P:
     Raises InputError naming `source`, the dotted field, the value, the limit and the remedy.
     """
     if not isinstance(data, dict):
-        raise InputError(source, prefix or "top level", "is not a mapping", "write 'name: value' lines", data)
+        raise InputError(source, prefix.rstrip(".") or "top level", "is not a mapping", "write 'name: value' lines", data)
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for key in data:
@@ -151,20 +181,43 @@ def _convert_tuple(
 def _convert_scalar(hint: Any, field: dataclasses.Field[Any], value: Any, source: str, name: str) -> Any:
     unit = field.metadata.get("unit", "-")
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        return next(_numbers(value))
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
         return value
     if hint is bool and isinstance(value, bool):
         return value
     if hint is str and isinstance(value, str):
         return value
-    wanted = {float: f"a number{'' if unit == '-' else f' in {unit}'}", int: "a whole number", bool: "true or false"}
-    raise InputError(source, name, "has the wrong type", f"write {wanted.get(hint, 'a text')}", value)
+    raise InputError(source, name, "has the wrong type", f"write {_kind(hint, unit)}", value)
 
 
 def load_yaml(cls: type[P], path: str | Path) -> P:
     """Read a group from a YAML file. Raises InputError when the file or any value in it cannot be used."""
     return from_mapping(cls, read_yaml(path), str(path))
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML as one writes it: 1e-3 and 010 are numbers, 2028-03-01T00:00:00 a text; a key that stands twice is refused."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":float", ":int"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789"))
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"),
+    list("-+0123456789."),
+)
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -175,11 +228,15 @@ def read_yaml(path: str | Path) -> Any:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
         raise InputError(str(path), "file", reason, "check the path and that it is a readable text file") from None
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=_PlainLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "syntax"
-        raise InputError(str(path), where, "is not valid YAML", "mend the syntax there") from None
+        problem = getattr(error, "problem", None)
+        told = f"is not valid YAML ({problem})" if problem else "is not valid YAML"
+        raise InputError(str(path), where, told, "mend the syntax there") from None
+    except (ValueError, RecursionError, TypeError) as error:  # numbers without end, endless nesting, lists as keys
+        raise InputError(str(path), "file", f"cannot be read as YAML ({error})", "write plain 'name: value' lines") from None
     return {} if data is None else data
 
 

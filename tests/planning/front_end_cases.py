@@ -18,6 +18,7 @@ from rover_energy.terrain.raster import Terrain
 from rover_energy.terrain.surface import Surface
 
 DATA = Path(os.environ.get("ROVER_ENERGY_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+Pose = tuple[float, float, float]
 LEAN = MissionParameters(use_battery=False)  # generator alone: power, not the speed limit, sets the pace
 
 
@@ -58,11 +59,11 @@ def cost_map(
     return CostMap.build(surface, environment or Environment.dark(gravity), rover, mission, terrain.keep_outs, resolution)
 
 
-def random_poses(costmap: CostMap, count: int, distance: float, seed: int, spread: float = math.pi) -> list[tuple[tuple[float, float, float], ...]]:
+def random_poses(costmap: CostMap, count: int, distance: float, seed: int, spread: float = math.pi) -> list[tuple[Pose, Pose]]:
     """Start and goal `distance` apart, headings within `spread` of the line between them."""
     rng = np.random.default_rng(seed)
     xmin, ymin, xmax, ymax = costmap.surface.extent
-    poses: list[tuple[tuple[float, float, float], ...]] = []
+    poses: list[tuple[Pose, Pose]] = []
     while len(poses) < count:
         x, y, a = rng.uniform(xmin + 1.0, xmax - 1.0), rng.uniform(ymin + 1.0, ymax - 1.0), rng.uniform(-math.pi, math.pi)
         gx, gy = x + distance * math.cos(a), y + distance * math.sin(a)

@@ -169,6 +169,22 @@ def test_keep_out_distance_is_that_of_the_centre_line():
     assert failed(narrow) == {"keep_out"}
 
 
+@pytest.mark.parametrize("gap", [0.501, 0.6, 0.9, 2.5])
+def test_keep_out_distance_on_a_winding_way_is_within_its_bound(gap):
+    """Against the distance of the polygon's points to 200 000 points of the way."""
+    trajectory, *rest = world()
+    t = np.linspace(0.0, trajectory.duration, 200_001)
+    state = trajectory.evaluate(t)
+    middle = t.size // 2
+    side = np.array([-np.sin(state.heading[middle]), np.cos(state.heading[middle])])
+    centre = np.array([state.x[middle], state.y[middle]]) + (gap + 0.3) * side
+    check = certify(trajectory, *rest, keep_outs=[Point(*centre).buffer(0.3, quad_segs=64)])["keep_out"]
+    truth = np.min(np.hypot(state.x - centre[0], state.y - centre[1])) - 0.3
+    assert abs(check.worst_value - truth) <= check.between_samples_bound + 3e-5
+    assert check.between_samples_bound < (2e-4 if gap < 0.7 else 0.02)
+    assert check.passed == (truth >= 0.5)
+
+
 def test_broken_arguments_are_refused():
     for bad in ({"step": 0.0}, {"step": np.nan}, {"goal": [0, 0]}, {"keep_outs": [[(0, 0)]]}, {"keep_outs": [Polygon()]}):
         with pytest.raises(InputError):

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rover_energy.locomotion.demand import ResistanceParameters, SlipParameters
+from rover_energy.locomotion.demand import ResistanceParameters, SlipParameters, resistance_force
+from rover_energy.planning import certificate_bounds
 from rover_energy.planning.certificate_bounds import make_blocks, plan_bounds
-from rover_energy.planning.certificate_rates import Rates, planar_rates, product, smooth
+from rover_energy.planning.certificate_rates import Rates, planar_rates, product, smooth, spline_hull, spline_windows
 from rover_energy.planning.evaluation import motion_on_surface, piece_grid, supply_and_demand
 from rover_energy.planning.trajectory import Trajectory
+from rover_energy.terrain.raster import Terrain
+from rover_energy.terrain.surface import Surface
 
 INNER = np.linspace(0.0, 1.0, 42)[1:-1]
 QUANTITIES = {
@@ -116,6 +119,123 @@ def test_products_of_bounds_hold_for_functions_with_kinks():
         bound = product(*rates, np.array([dt])).deviation(np.array([dt]))[0]
         worst = max(worst, float(np.max(np.abs(both - chord))) / bound)
     assert 0.2 < worst <= 1.0
+
+
+def jet(function, h=2e-4):
+    """Largest of |f|, |f'|, |f''| at 0 of functions of time that give numbers or vectors (axis 0), by differences."""
+    before, here, after = (np.atleast_2d(function(t)) for t in (-h, 0.0, h))
+    derivatives = here, (after - before) / (2 * h), (after - 2 * here + before) / h**2
+    return [np.linalg.norm(d, axis=0) for d in derivatives]
+
+
+def quadratics(count, width, scale, seed=0):
+    """Random a + b t + c t^2/2, vectors (width, count), and their majorants at t = 0."""
+    a, b, c = np.random.default_rng(seed).normal(size=(3, width, count)) * np.array(scale)[:, None, None]
+    rates = smooth(*(np.linalg.norm(v, axis=0) for v in (a, b, c)))
+    return lambda t: a + b * t + c * t * t / 2, rates, a[0]
+
+
+SLIP = SlipParameters(flat=0.05, maximum=0.6, gain=8.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scale"),
+    [
+        ("secant", 1, (1.0, 1.0, 1.0)), ("secant", 2, (1.0, 1.0, 0.2)), ("sine", 1, (1.0, 1.0, 0.2)),
+        ("cosine", 2, (1.0, 1.0, 0.2)), ("slip", 1, (0.3, 0.3, 0.1)), ("slip", 1, (0.3, 0.02, 0.3)),
+        ("upward", 2, (0.5, 0.1, 1.0)), ("upward", 2, (0.5, 1.0, 0.01)),
+    ],
+)  # fmt: skip
+def test_bounds_of_functions_of_one_quantity(name, width, scale):
+    """Majorants of composed functions against numerical derivatives: never less, and not needlessly more."""
+    q, rates, signed = quadratics(4000, width, scale)
+
+    def square(t):
+        return np.sum(q(t) ** 2, axis=0)
+
+    def slip_factor(t):
+        s = SLIP.maximum / (1 + (SLIP.maximum / SLIP.flat - 1) * np.exp(-SLIP.gain * q(t)))
+        return 1 / (1 - s)
+
+    def upward(t):
+        return np.stack([*(-q(t)), np.ones(4000)]) / np.sqrt(1 + square(t))
+
+    function, bound = {
+        "secant": lambda: (lambda t: np.sqrt(1 + square(t)), certificate_bounds._secant(rates)),
+        "sine": lambda: (lambda t: q(t) / np.sqrt(1 + square(t)), certificate_bounds._sine(rates)),
+        "cosine": lambda: (lambda t: 1 / np.sqrt(1 + square(t)), certificate_bounds._cosine(rates)),
+        "slip": lambda: (slip_factor, certificate_bounds._slip_factor(SLIP, smooth(signed, rates.first, rates.second))),
+        "upward": lambda: (
+            upward,
+            certificate_bounds._panel_normal(None, {"gradient": rates, "slope": rates}, cases.rover(), np.ones(4000)),
+        ),
+    }[name]()
+    for true, limit in zip(jet(function), (bound.value, bound.first, bound.second), strict=True):
+        assert np.all(true <= limit * (1 + 1e-5) + 1e-6)
+        assert np.max(true[limit > 1e-3] / limit[limit > 1e-3]) > 0.5
+
+
+@pytest.mark.parametrize("least", [0.5, 0.9])
+def test_bounds_of_the_soil(least):
+    locomotion = cases.rover(**CASES["soil"]).locomotion
+    cosine = np.linspace(least, 1.0, 4001)
+    force = resistance_force(locomotion, speed=np.zeros(4001), tilt=np.arccos(cosine), gravity=cases.MOON)
+    first = np.gradient(force, cosine)[2:-2]
+    second = np.gradient(first, cosine[2:-2])[2:-2]
+    limits = certificate_bounds._soil_derivatives(locomotion, cases.MOON, least)
+    for true, limit in zip((force, first, second), limits, strict=True):
+        assert 0.3 * limit < np.max(np.abs(true)) <= limit * (1 + 1e-4)
+
+
+def samples_of(trajectory, surface, environment, step):
+    piece, local, left = piece_grid(trajectory, step, environment.times)
+    motion = motion_on_surface(trajectory.evaluate_local(piece, local), surface)
+    supply = supply_and_demand(motion, environment, cases.rover(), cases.mission())
+    blocks = make_blocks(piece, local, left)
+    planar = planar_rates(trajectory, blocks.piece, 0.5 * (blocks.begin + blocks.end), 0.5 * (blocks.end - blocks.begin))
+    return motion, supply, blocks, planar
+
+
+@pytest.mark.parametrize("hill", [True, False])
+def test_slope_along_the_way_on_a_cubic_hill(hill):
+    """A cubic height is its own spline: third derivatives do not jump, and p''' is bounded by the smooth part alone.
+
+    On the plane it is the turning of the rover alone that changes the slope along its heading.
+    """
+    x, y = np.meshgrid(np.arange(81) * 0.25, np.arange(81) * 0.25)
+    u, v = x - 7.0, y - 7.0
+    height = 0.01 * u**3 - 0.02 * u**2 * v + 0.015 * u * v**2 - 0.01 * v**3 if hill else 0.3 * u + 0.1 * v
+    surface = Surface.from_terrain(Terrain(height, 0.0, 0.0, 0.25), 0.0)
+    trajectory = cases.wander(2, pieces=8, bend=0.8, speed=0.5)
+    motion, supply, blocks, planar = samples_of(trajectory, surface, cases.sunny(), 0.01)
+    box = certificate_bounds._boxes(blocks, motion, planar)
+    hull = spline_hull(spline_windows(surface.coefficients, 0.0, 0.0, 0.25, box), 0.25, (3,))
+    ground = certificate_bounds._ground(planar, hull, certificate_bounds._sampled(blocks, motion, supply), blocks.dt)
+    assert np.max(hull.third_range) < 1e-4
+    middle, h = 0.5 * (blocks.begin + blocks.end), 4e-3
+    look = [motion_on_surface(trajectory.evaluate_local(blocks.piece, middle + k * h), surface).grade for k in range(-2, 3)]
+    third = np.abs(look[4] - 2 * look[3] + 2 * look[1] - look[0]) / (2 * h**3)
+    limit = ground["slope_rate"].second
+    assert np.all(third <= limit * (1 + 1e-3) + 1e-4)
+    assert np.max(third / limit) > 0.5
+
+
+@pytest.mark.parametrize("step", [0.01, 0.05])
+def test_sunlit_fraction_along_the_way(step):
+    surface, trajectory = cases.rough(0, blur=2.0), cases.wander(2, pieces=8, bend=0.3, speed=0.6)
+    environment = cases.changing(surface)
+    motion, supply, blocks, planar = samples_of(trajectory, surface, environment, step)
+    box = certificate_bounds._boxes(blocks, motion, planar)
+    bound = certificate_bounds._sunlit(planar, box, blocks, supply, motion.state.t, environment)
+    middle = 0.5 * (blocks.begin + blocks.end)
+
+    def lit(shift):
+        state = trajectory.evaluate_local(blocks.piece, middle + shift)
+        return environment.sunlit_fraction(state.x, state.y, state.t)
+
+    for true, limit in zip(jet(lit), (bound.value, bound.first, bound.second), strict=True):
+        assert np.all(true <= limit * (1 + 1e-6) + 1e-6)
+        assert np.max(true / (limit + 1e-9)) > 0.2
 
 
 def test_tightening_never_raises_a_bound():

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import shapely
 from front_end_cases import flat, ramp
+from scipy.integrate import solve_ivp
+
 from rover_energy.errors import InputError
 from rover_energy.planning.path import Path, arc_end, check_path, path_from_arcs
 from rover_energy.rover import RoverParameters
 from rover_energy.terrain.surface import Surface
-from scipy.integrate import solve_ivp
 
 ROVER = RoverParameters()
 LEVEL = Surface.from_terrain(flat(), 0.4)

@@ -1,4 +1,4 @@
-"""All commands of `rover-energy`."""
+"""All commands of `rover-energy`. Their bodies import what they need, so that asking for help costs next to nothing."""
 
 from __future__ import annotations
 
@@ -13,20 +13,31 @@ from rover_energy.cli.plan import plan
 from rover_energy.cli.rover import rover
 from rover_energy.cli.sun import sun
 from rover_energy.cli.terrain import app as terrain
+from rover_energy.cli.wheels import wheels
+
+HELP = """
+Plan rover traverses that never ask the bus for more power than it can give.
+
+    rover-energy demo
+
+plans a first traverse without any input.
+
+**Exit codes:** 0 clean, 1 failed (there is no plan: the message says what binds and what helps), 2 usage or unusable input,
+3 done with loss (something asked for was left out, and is named).
+
+Results go to standard output, errors and remarks to standard error. Whatever fails says why in one line.
+"""
+EPILOG = "Completion for the shell: rover-energy --install-completion. Files: docs/formats_terrain.md."
 
 app = typer.Typer(
-    name="rover-energy",
-    help="Plan rover traverses that never ask the bus for more power than it can give.\n\n"
-    "Exit codes: 0 clean, 1 failed (no plan), 2 usage or unusable input, 3 done with loss.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-)
+    name="rover-energy", help=HELP, epilog=EPILOG, no_args_is_help=True, rich_markup_mode="markdown",
+    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(__version__)
+        print(f"rover-energy {__version__}")
         raise typer.Exit
 
 
@@ -39,7 +50,8 @@ def common(
 
 app.command()(plan)
 app.command()(demo)
-app.command()(sun)
-app.command()(calibrate)
-app.command()(rover)
 app.add_typer(terrain, name="terrain")
+app.command()(sun)
+app.command()(rover)
+app.command()(calibrate)
+app.command()(wheels)

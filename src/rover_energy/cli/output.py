@@ -1,79 +1,85 @@
-"""What the commands print: results for programs on standard output, words for people on standard error."""
+"""What the commands print: results on standard output, for programs or people; progress and remarks on standard error."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
-from rich.console import Console as RichConsole
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
-from rover_energy.errors import RoverEnergyError
+UNITS = ("s", "m", "W", "J", "Wh", "deg", "A")  # endings of names that are shown as [unit]
 
 
 class Console:
     """Output of one command."""
 
-    as_json: ClassVar[bool] = False
-
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
-        Console.as_json = as_json
         self.json, self.quiet = as_json, quiet
-        self.people = RichConsole(stderr=True, quiet=quiet, highlight=False)
-        self.results = RichConsole(highlight=False)
-
-    @staticmethod
-    def fail(error: RoverEnergyError) -> None:
-        """One line on standard error; with --json also the typed failure on standard output."""
-        print(f"rover-energy: {error}", file=sys.stderr)
-        if Console.as_json:
-            to_mapping = getattr(error, "to_mapping", None)
-            data = to_mapping() if to_mapping else {"status": "failed", "error": type(error).__name__, "message": str(error)}
-            print(json.dumps(plain(data), indent=2))
 
     def say(self, text: str) -> None:
-        """A line for people."""
-        self.people.print(text)
+        """A remark for people."""
+        if not self.quiet:
+            print(text, file=sys.stderr)
 
-    def result(self, data: dict[str, Any], table: Table | None = None) -> None:
-        """The command's result: JSON on standard output with --json, else the table (or name-value lines)."""
+    def result(self, data: dict[str, Any], text: str | None = None) -> None:
+        """The command's result: JSON with --json, else the text, or names and values."""
         if self.json:
-            print(json.dumps(plain(data), indent=2))
-        elif table is not None:
-            self.results.print(table)
+            print(json.dumps(plain(data), indent=2, allow_nan=False))
         else:
-            self.results.print(facts_table(data))
+            print(facts(data) if text is None else text)
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Step]:
         """A bar over so many steps; nothing is drawn when standard error is not a terminal."""
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=28), TimeElapsedColumn())
-        with Progress(*columns, console=self.people, transient=True, disable=self.quiet) as bar:
+        if self.quiet or not sys.stderr.isatty():
+            yield Step(None, None)
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), BarColumn(bar_width=28), TimeElapsedColumn(), TextColumn("{task.description}"))
+        with Progress(*columns, console=RichConsole(stderr=True), transient=True) as bar:
             yield Step(bar, bar.add_task("", total=total))
 
 
 class Step:
     """Advances a progress bar: call it with what begins now."""
 
-    def __init__(self, bar: Progress, task: Any) -> None:
+    def __init__(self, bar: Any, task: Any) -> None:
         self._bar, self._task, self._begun = bar, task, False
 
     def __call__(self, description: str) -> None:
-        self._bar.update(self._task, description=description, advance=1 if self._begun else 0)
+        if self._bar is not None:
+            self._bar.update(self._task, description=description, advance=1 if self._begun else 0)
         self._begun = True
 
 
-def facts_table(data: dict[str, Any]) -> Table:
+def facts(data: dict[str, Any]) -> str:
     """Names and values in two columns."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in data.items():
-        table.add_row(f"[dim]{name.replace('_', ' ')}[/dim]", shown(value))
-    return table
+    rows = [(label(name), shown(value)) for name, value in data.items() if value is not None]
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def label(name: str) -> str:
+    """A name as people read it: peak_power_W becomes peak power [W]."""
+    words = name.split("_")
+    if len(words) > 1 and words[-1] in UNITS:
+        return f"{' '.join(words[:-1])} [{words[-1]}]"
+    return " ".join(words)
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 0) -> str:
+    """Columns of text under their titles: the first `left` flush left, the others flush right."""
+    lines = [list(titles), *(list(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(titles))]
+    cells = (
+        [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        for line in lines
+    )
+    return "\n".join("  ".join(line).rstrip() for line in cells)
 
 
 def shown(value: Any) -> str:
@@ -82,6 +88,8 @@ def shown(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {shown(item)}" for name, item in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(shown(item) for item in value)
     return str(value)

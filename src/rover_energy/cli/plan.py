@@ -2,44 +2,70 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
 from typing import Annotated
 
 import typer
 
-from rover_energy.cli.arguments import AsJson, Band, MissionFile, OutFolder, Quiet, RoverFile, TerrainFile, read_pose
-from rover_energy.cli.output import Console
-from rover_energy.cli.traverse import plan_and_report
-from rover_energy.mission import MissionParameters
-from rover_energy.parameters import load_yaml
-from rover_energy.rover import RoverParameters
-from rover_energy.terrain.loading import load_terrain
+from rover_energy.cli.arguments import (
+    AsJson,
+    Band,
+    MissionFile,
+    OutFolder,
+    Quiet,
+    RoverFile,
+    TerrainFile,
+    check_number,
+    read_pose,
+)
+
+POSE = "X,Y,HEADING"
+LONGEST = 86400.0
 
 
 def plan(
     terrain: TerrainFile,
-    start: Annotated[str, typer.Option("--start", help="X,Y,HEADING [m, m, rad] in the map frame; heading also as 90deg", metavar="X,Y,HEADING")],
-    goal: Annotated[str, typer.Option("--goal", help="X,Y,HEADING at which to come to rest", metavar="X,Y,HEADING")],
+    start: Annotated[str, typer.Option("--start", help="Start pose [m, m, rad]; the heading also as 90deg", metavar=POSE)],
+    goal: Annotated[str, typer.Option("--goal", help="Pose at which to come to rest", metavar=POSE)],
     out: OutFolder,
     rover: RoverFile = None,
     mission: MissionFile = None,
     band: Band = 1,
     report: Annotated[bool, typer.Option(help="Write report.html and pictures")] = True,
-    seconds: Annotated[float, typer.Option("--time-limit", help="Most seconds for one optimisation", min=0.01)] = 10.0,
+    seconds: Annotated[
+        float, typer.Option("--time-limit", help="Most time for one optimisation [s]; the first ever also compiles", metavar="S")
+    ] = 180.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Plan one traverse and write plan.json, profile.csv and a report.
+    """Plan one traverse and write plan.json, profile.csv, certificate.json, the inputs and a report.
 
-    Exit code 0 with a certified plan, 1 when there is none (the message says what binds and what would help), 2 when an input
-    cannot be used.
+    The heading is counter-clockwise from east (x); x is east, y is north, both in the terrain file's own coordinates.
+
+    Every input is checked before the solver starts, and a plan is only written with a passing certificate: without one the
+    folder stays as it was.
+
+    **Example:** rover-energy plan --terrain moon.tif --start 300,300,0 --goal 600,500,45deg --out traverse
+
+    **Exit codes:** 0 certified plan, 1 no plan (the message names the binding constraint and what helps), 2 unusable input.
     """
-    console = Console(as_json=as_json, quiet=quiet)
     poses = read_pose(start, "--start"), read_pose(goal, "--goal")
-    rover_parameters = load_yaml(RoverParameters, rover) if rover else RoverParameters()
-    mission_parameters = load_yaml(MissionParameters, mission) if mission else MissionParameters()
-    ground = load_terrain(Path(terrain), band=band)
-    summary = plan_and_report(
-        console, ground, rover_parameters, mission_parameters, poses, Path(out), report=report, seconds=seconds, title=ground.name
-    )
+    check_number(seconds, "--time-limit", 0.01, LONGEST, "s")
+    check_number(band, "--band", 1, math.inf, "")
+
+    from rover_energy.cli.blame import blaming
+    from rover_energy.cli.output import Console
+    from rover_energy.cli.results import ResultFolder
+    from rover_energy.cli.traverse import check_report, inputs, plan_and_report
+
+    if report:
+        check_report()
+    console = Console(as_json=as_json, quiet=quiet)
+    with ResultFolder(out) as results, console.progress(4 if report else 3) as step:
+        step("reading and checking the inputs")
+        world = inputs(terrain, rover, mission, poses, band=band)
+        with blaming(world, terrain=terrain, rover=rover, mission=mission):
+            summary = plan_and_report(
+                console, step, world, poses, results, report=report, seconds=seconds, title=world.terrain.name
+            )
     console.result(summary)

@@ -1,93 +1,121 @@
-"""What `plan` and `demo` share: prepare, plan, write, report, summarise."""
+"""What `plan` and `demo` share: check, plan, write, report, summarise."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
-from rover_energy.cli.arguments import Pose
-from rover_energy.cli.output import Console, plain
-from rover_energy.errors import InputError
+from rover_energy.cli.arguments import SOURCE, Pose
+from rover_energy.cli.blame import named
+from rover_energy.cli.output import Console, Step, plain
+from rover_energy.cli.results import ResultFolder
+from rover_energy.errors import InputError, MissingExtraError
 from rover_energy.mission import MissionParameters
-from rover_energy.parameters import to_mapping
+from rover_energy.parameters import load_yaml, to_mapping
 from rover_energy.planning.evaluation import Profile, evaluate_plan
 from rover_energy.planning.plan_file import write_plan, write_profile
 from rover_energy.planning.planner import PlannedTraverse, plan_traverse
 from rover_energy.planning.worker import SolverProcess
 from rover_energy.planning.world import World
+from rover_energy.power.battery import usable_capacity
 from rover_energy.rover import RoverParameters
+from rover_energy.terrain.loading import load_terrain
 from rover_energy.terrain.npz import write_npz
 from rover_energy.terrain.raster import Terrain
+
+REPORT_FILES = ("report.html", "overview.png", "map.png", "power.png", "battery.png")
+
+
+def inputs(terrain: Path, rover: Path | None, mission: Path | None, poses: tuple[Pose, Pose], *, band: int = 1) -> World:
+    """Read and check the files of a plan, the cheap ones first. Raises InputError or MissingExtraError."""
+    rover_parameters = load_yaml(RoverParameters, rover) if rover is not None else RoverParameters()
+    mission_parameters = load_yaml(MissionParameters, mission) if mission is not None else MissionParameters()
+    ground = load_terrain(terrain, band=band)
+    check_poses(ground, poses)
+    with named(rover, mission):
+        return World.prepare(ground, rover_parameters, mission_parameters)
+
+
+def check_poses(terrain: Terrain, poses: tuple[Pose, Pose]) -> None:
+    """Both poses on the map, and not the same. Raises InputError."""
+    xmin, ymin, xmax, ymax = terrain.extent
+    for option, (x, y, _) in zip(("--start", "--goal"), poses, strict=True):
+        if not (xmin <= x <= xmax and ymin <= y <= ymax):
+            limits = f"x {xmin:.9g} .. {xmax:.9g} m, y {ymin:.9g} .. {ymax:.9g} m"
+            raise InputError(SOURCE, option, f"is off the map {terrain.name}, {limits}", "choose a pose on it", (x, y))
+    start, goal = poses
+    if math.dist(start[:2], goal[:2]) < 1e-6 and abs(math.remainder(start[2] - goal[2], 2.0 * math.pi)) < 1e-9:
+        raise InputError(SOURCE, "--goal", "is the start pose itself", "give a goal that differs from --start", goal)
+
+
+def check_report() -> None:
+    """Before anything is planned: can a report be drawn? Raises MissingExtraError."""
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "report", "the report (leave it out with --no-report)")
 
 
 def plan_and_report(
     console: Console,
-    terrain: Terrain,
-    rover: RoverParameters,
-    mission: MissionParameters,
+    step: Step,
+    world: World,
     poses: tuple[Pose, Pose],
-    out: Path,
+    results: ResultFolder,
     *,
     report: bool,
     seconds: float,
     title: str,
 ) -> dict[str, Any]:
-    """Plan, write everything into `out`, and return the summary. Raises InputError or Refusal."""
-    make_folder(out)
-    with SolverProcess() as solver, console.progress(5 if report else 4) as step:
-        step("starting the solver")
-        solver.start()
-        step("Sun, shadows and map")
-        world = World.prepare(terrain, rover, mission)
-        step("planning (the first run compiles the solver's model)")
-        traverse = plan_traverse(world, poses[0], poses[1], solver=solver, seconds=max(seconds, 120.0))
-        step("writing the plan")
-        profile = evaluate_plan(traverse.trajectory, world.surface, world.environment, rover, mission)
-        files = write_results(out, world, traverse, profile)
-        if report:
-            step("drawing the report")
-            files["report"] = _report(out, world, traverse, profile, title)
-        step("done")
+    """Plan, write everything, and return the summary. Raises InputError or Refusal; nothing is written then."""
+    step("planning (the first plan on a machine also compiles the solver)")
+    with SolverProcess() as solver:
+        traverse = plan_traverse(world, poses[0], poses[1], solver=solver, seconds=seconds)
+    step("writing the plan")
+    profile = evaluate_plan(traverse.trajectory, world.surface, world.environment, world.rover, world.mission)
+    write_results(results.staging, world, traverse, profile)
+    if report:
+        step("drawing the report")
+        write_pages(results.staging, world, traverse, profile, title)
+    files = results.publish(last="plan.json", stale=() if report else REPORT_FILES)
+    if traverse.status != "optimal":
+        reasons = "; ".join(traverse.facts["notes"]) or "the optimum is slower"
+        console.say(f"rover-energy: the plan is certified but follows the searched path, status {traverse.status}: {reasons}")
     return summarise(world, traverse, profile, files)
 
 
-def make_folder(out: Path) -> None:
-    """Make the output folder. Raises InputError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(str(out), "--out", error.strerror or "cannot be made", "choose another folder") from None
-
-
-def write_results(out: Path, world: World, traverse: PlannedTraverse, profile: Profile) -> dict[str, str]:
-    """plan.json, profile.csv, and the inputs, so that the folder can be driven and audited by itself."""
+def write_results(folder: Path, world: World, traverse: PlannedTraverse, profile: Profile) -> None:
+    """plan.json, profile.csv, certificate.json, and the inputs, so that the folder can be driven and audited by itself."""
     plan = traverse.to_plan(world)
-    write_plan(out / "plan.json", plan)
-    write_profile(out / "profile.csv", profile.columns())
-    write_npz(out / "terrain.npz", world.terrain)
+    write_plan(folder / "plan.json", plan)
+    write_profile(folder / "profile.csv", profile.columns())
+    write_npz(folder / "terrain.npz", world.terrain)
     for name, group in (("rover", world.rover), ("mission", world.mission)):
-        (out / f"{name}.yaml").write_text(yaml.safe_dump(to_mapping(group), sort_keys=False), encoding="utf-8")
-    (out / "certificate.json").write_text(json.dumps(plain(plan.certificate), indent=2) + "\n", encoding="utf-8")
-    return {"plan": str(out / "plan.json"), "profile": str(out / "profile.csv")}
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(to_mapping(group), sort_keys=False), encoding="utf-8")
+    (folder / "certificate.json").write_text(json.dumps(plain(plan.certificate), indent=2) + "\n", encoding="utf-8")
 
 
-def _report(out: Path, world: World, traverse: PlannedTraverse, profile: Profile, title: str) -> str:
+def write_pages(folder: Path, world: World, traverse: PlannedTraverse, profile: Profile, title: str) -> None:
+    """report.html and its pictures."""
     from rover_energy.report.writer import write_report
 
-    written = write_report(
-        out, terrain=world.terrain, surface=world.surface, profile=profile.columns(), certificate=traverse.certificate.to_mapping(),
-        plan=traverse.to_plan(world).to_mapping(), rover=world.rover, mission=world.mission, environment=world.environment,
-        keep_outs=world.keep_outs, title=title,
+    write_report(
+        folder, terrain=world.terrain, surface=world.surface, profile=profile.columns(), title=title,
+        certificate=traverse.certificate.to_mapping(), plan=traverse.to_plan(world).to_mapping(), rover=world.rover,
+        mission=world.mission, environment=world.environment, keep_outs=world.keep_outs,
     )  # fmt: skip
-    return str(written.html)
 
 
-def summarise(world: World, traverse: PlannedTraverse, profile: Profile, files: dict[str, str]) -> dict[str, Any]:
+def summarise(world: World, traverse: PlannedTraverse, profile: Profile, files: dict[str, Path]) -> dict[str, Any]:
     """The figures of a plan that people ask for first."""
     certificate = traverse.certificate
+    has_battery = world.mission.use_battery and usable_capacity(world.rover.battery) > 0.0
     return {
         "status": traverse.status,
         "certified": certificate.passed,
@@ -95,16 +123,19 @@ def summarise(world: World, traverse: PlannedTraverse, profile: Profile, files: 
         "distance_m": float(traverse.path.length),
         "peak_power_W": certificate.peak_power,
         "least_power_margin_W": certificate.least_power_margin,
-        "least_battery_margin_J": certificate.least_battery_margin if world.mission.use_battery else None,
-        "energy_consumed_Wh": energy_consumed(profile) / 3600.0,
+        "least_battery_margin_J": certificate.least_battery_margin if has_battery else None,
+        "state_of_charge_at_end": float(profile.state_of_charge[-1]) if has_battery else None,
+        "energy_consumed_Wh": trapezoid(profile.total_power, profile.t) / 3600.0,
         "solver": traverse.facts.get("solver"),
         "planning_seconds": traverse.facts.get("seconds", {}).get("total"),
-        **files,
+        "notes": traverse.facts.get("notes") or None,
+        "plan": str(files["plan.json"]),
+        "profile": str(files["profile.csv"]),
+        "certificate": str(files["certificate.json"]),
+        **({"report": str(files["report.html"])} if "report.html" in files else {}),
     }
 
 
-def energy_consumed(profile: Profile) -> float:
-    """Energy of all loads [J]."""
-    import numpy as np
-
-    return float(np.trapezoid(profile.total_power, profile.t))
+def trapezoid(values: NDArray[np.float64], t: NDArray[np.float64]) -> float:
+    """Integral over time; numpy's own changed its name between the versions allowed."""
+    return float(np.sum(0.5 * (values[1:] + values[:-1]) * np.diff(t)))

@@ -35,7 +35,7 @@ from rover_energy.terrain.surface import Surface
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-BLOCK_INTERVALS = 20
+BLOCK_SECONDS = 0.2  # longer blocks are fewer, but their majorants are larger
 # Bounds of sup |d/dg (1 + |g|^2)^(-1/2)| = 2/sqrt(27), and of the second derivative of y / |y| for |y| >= 1, 2/sqrt(3).
 COSINE_SLOPE = 0.385
 NORMALISING = 1.1548
@@ -70,8 +70,11 @@ def make_blocks(piece: Index, local: Array, left: Index) -> Blocks:
     """Group the intervals of `evaluation.piece_grid`; a block ends where intervals stop being neighbours."""
     new_span = np.concatenate([[True], np.diff(left) > 1])
     start = np.flatnonzero(new_span)
-    position = np.arange(left.size) - np.repeat(start, np.diff(np.append(start, left.size)))
-    first = np.flatnonzero(position % BLOCK_INTERVALS == 0)
+    size = np.diff(np.append(start, left.size))
+    position = np.arange(left.size) - np.repeat(start, size)
+    length = local[left[start] + 1] - local[left[start]]
+    together = np.maximum(1, np.rint(BLOCK_SECONDS / length)).astype(int)
+    first = np.flatnonzero(position % np.repeat(together, size) == 0)
     count = np.diff(np.append(first, left.size))
     begin, end = local[left[first]], local[left[first] + count]
     return Blocks(left, first, count, (end - begin) / count, piece[left[first]], begin, end)

@@ -24,7 +24,8 @@ Index = NDArray[np.intp]
 TOLERANCE = 1e-3  # relative: limits of motion are met by an optimiser to its own tolerance
 GOAL_TOLERANCE = 1e-3  # [m] and [rad]
 JOINT_TOLERANCE = 1e-6  # [m, rad, m/s, rad/s]
-LINE_STRIDE = 5  # samples per vertex of the line whose distance to keep-outs is measured
+LINE_STRIDES = (50, 4)  # samples per vertex of the line whose distance to keep-outs is measured: far from them, and near
+FAR = 1.5  # half widths
 NO_TURN = 1e-5  # [rad/s]; slower yaw counts as none: near rest its quotient with the speed is one of rounding errors
 SLOW = 0.01  # [m/s]; below it the bound on curvature between samples, which divides by the speed, is left out
 
@@ -112,44 +113,51 @@ def map_checks(motion: Motion, surface: Surface, bounds: Bounds) -> list[Check]:
     return [inside, Check("data", "samples", float(count), 0.0, -float(count), when, 0.0, count == 0)]
 
 
-def as_polygons(rings: Sequence[Any], source: str = "keep_outs") -> list[Any]:
-    """Polygons from shapely geometries or rings of points [m]; self-crossing ones are mended.
+def as_polygons(shapes: Sequence[Any], source: str = "keep_outs") -> NDArray[np.object_]:
+    """Geometries (n,) from shapely geometries, taken as they are, or rings of points [m], mended where they cross themselves.
 
-    Raises InputError for what is neither.
+    Raises InputError for what is neither, empty or not finite.
     """
-    polygons = []
-    for i, ring in enumerate(rings):
+    polygons = np.empty(len(shapes), dtype=object)
+    for i, shape in enumerate(shapes):
         try:
-            shape = ring if isinstance(ring, shapely.Geometry) else shapely.Polygon(ring)
+            polygons[i] = shape if isinstance(shape, shapely.Geometry) else shapely.make_valid(shapely.Polygon(shape))
         except (ValueError, TypeError, shapely.errors.ShapelyError) as error:
             raise InputError(source, f"[{i}]", f"is not a polygon ({error})", "give at least three points [x, y]") from None
-        if shape.is_empty or not np.all(np.isfinite(shapely.get_coordinates(shape))):
-            raise InputError(source, f"[{i}]", "is empty or not finite", "give at least three finite points [x, y]")
-        polygons.append(shape if shape.is_valid else shapely.make_valid(shape))
+    for i in np.flatnonzero(~np.all(np.isfinite(shapely.bounds(polygons)), axis=-1)).tolist():
+        raise InputError(source, f"[{i}]", "is empty or not finite", "give at least three finite points [x, y]")
     return polygons
 
 
-def keep_out_check(motion: Motion, polygons: Sequence[Any], half_width: float, bounds: Bounds) -> Check:
+def keep_out_check(motion: Motion, polygons: NDArray[np.object_], half_width: float, bounds: Bounds) -> Check:
     """Distance of the centre line to the nearest polygon, at least half the rover's width.
 
-    The line is a polyline through every few samples; what the way bulges beyond it is in the bound.
+    The line is a polyline through some of the samples, many where it is near; what the way bulges beyond it is in the bound.
     """
-    x, y, t, blocks = motion.state.x, motion.state.y, motion.state.t, bounds.blocks
-    if not polygons:
+    x, y, t = motion.state.x, motion.state.y, motion.state.t
+    if not polygons.size:
         return Check("keep_out", "m", math.inf, half_width, math.inf, 0.0, 0.0, True)
     points = np.column_stack([x, y])
     if not np.all(np.isfinite(points)):
         return Check("keep_out", "m", math.nan, half_width, math.nan, 0.0, math.inf, False)
-    pick = np.append(np.arange(0, t.size - 1, LINE_STRIDE), t.size - 1)
-    line = shapely.LineString(points[pick] if pick.size > 1 else np.repeat(points[:1], 2, axis=0))
     tree = shapely.STRtree(polygons)
-    near, distance = tree.query_nearest(line, return_distance=True, all_matches=False)
-    least = float(distance[0])
-    place = shapely.shortest_line(line, polygons[int(near[0])]).coords[0]
+    longest, bend = float(np.max(bounds.blocks.dt)), float(np.max(bounds.path))
+    for stride in LINE_STRIDES:
+        bulge = bend * (stride * longest) ** 2 / 8.0
+        least, place = _nearest(points[np.append(np.arange(0, t.size - 1, stride), t.size - 1)], tree, polygons)
+        if least - bulge > FAR * half_width:
+            break
     at = int(np.argmin(np.hypot(x - place[0], y - place[1])))
-    bound = float(np.max(bounds.path)) * (LINE_STRIDE * float(np.max(blocks.dt))) ** 2 / 8.0
-    passed = least >= half_width * (1.0 - TOLERANCE) and least > 0.0 and math.isfinite(bound)
-    return Check("keep_out", "m", least, half_width, least - half_width, float(t[at]), bound, passed)
+    passed = least >= half_width * (1.0 - TOLERANCE) and least > 0.0 and math.isfinite(bulge)
+    return Check("keep_out", "m", least, half_width, least - half_width, float(t[at]), bulge, passed)
+
+
+def _nearest(points: Array, tree: Any, polygons: NDArray[np.object_]) -> tuple[float, tuple[float, float]]:
+    """Least distance of a polyline (n >= 2, 2) to the polygons, and the point of the line where it occurs."""
+    line = shapely.LineString(points)
+    near, distance = tree.query_nearest(line, return_distance=True, all_matches=False)
+    place = shapely.shortest_line(line, polygons[int(near[0])]).coords[0]
+    return float(distance[0]), (place[0], place[1])
 
 
 def continuity_check(trajectory: Trajectory) -> Check:

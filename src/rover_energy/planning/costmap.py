@@ -143,7 +143,8 @@ class CostMap:
         longest = max(xmax - xmin, ymax - ymin)
         resolution = max(_FINEST, longest / _NODES_PER_SIDE) if resolution is None else float(resolution)
         if not (0.0 < resolution <= longest):
-            raise InputError("cost map", "resolution", f"is not within 0 .. {longest:g} m", "give the node distance in metres", resolution)
+            problem = f"is not within 0 .. {longest:g} m"
+            raise InputError("cost map", "resolution", problem, "give the node distance in metres", resolution)
         obstacles = (*keep_outs, *(shapely.Polygon(ring) for ring in mission.keep_outs))
         model = CostModel.from_parameters(rover, mission, environment.gravity)
         x, y = np.meshgrid(

@@ -5,6 +5,9 @@
  * field is negative there.
  */
 
+#include <math.h>
+#include <stddef.h>
+
 typedef struct {
   const double *coefficients; /* (slices, rows, columns); NULL: the field is `constant` */
   int rows, columns;

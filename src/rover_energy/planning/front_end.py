@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from rover_energy.planning.costmap import CLEARANCE, CostMap
 from rover_energy.planning.path import Path, keep_out_distance
 from rover_energy.planning.search import FINE, Pose, SearchFailure, SearchOptions, SearchResult, allowance, find_arcs
-from rover_energy.planning.smoothing import Band, BandOptions, smooth
+from rover_energy.planning.smoothing import Band, BandOptions, appraise, smooth
 
 _HARDENING = 10.0  # of the hinges from one attempt to the next
+_TIGHTENING = 0.995  # of the slopes at which the hinges begin
 _ATTEMPTS = 3
+_DOUBT = 5e-3  # of a limit: more than a path can take between samples of a tenth of a metre
+_FINE_STEP = 0.01  # [m]
 
 
 @dataclass(frozen=True, eq=False)
 class InitialPath:
-    """A path from start to goal within all limits at its samples.
+    """A path from start to goal within all limits.
 
     Attributes
     ----------
@@ -77,18 +83,30 @@ def find_path(
     result: Band | None = None
     for attempt in range(_ATTEMPTS):
         result = smooth(costmap, raw if result is None else result.path, arcs.start, target, arcs.cost, allowed, options)
-        if result.excess <= 0.0 and _clear(costmap, result):
+        if _within_limits(costmap, result) and _clear(costmap, result):
             return InitialPath(result.path, result.cost, target, arcs, attempt + 1)
         clearance = max(allowed.clearance, CLEARANCE) * 1.5
-        allowed = dataclasses.replace(allowed, clearance=clearance)
+        tan_slope, tan_tilt = _TIGHTENING * allowed.tan_slope, _TIGHTENING * allowed.tan_tilt
+        allowed = dataclasses.replace(allowed, clearance=clearance, tan_slope=tan_slope, tan_tilt=tan_tilt)
         options = dataclasses.replace(options, hinge=options.hinge * _HARDENING, share=options.share - 0.04)
-    raise SearchFailure(
-        "smoothing", "curvature", "the arcs that the search found cannot be smoothed within the limits; widen a limit slightly"
-    )
+    limit = "keep_out" if result is None or result.excess <= 0.0 else result.limit
+    text = f"the arcs that the search found cannot be smoothed within the limit of {limit}; widen it slightly or move the goal"
+    raise SearchFailure("smoothing", limit, text)
+
+
+def _within_limits(costmap: CostMap, band: Band) -> bool:
+    """Whether the limits of motion hold, looked at closely only where the samples leave a doubt."""
+    if band.excess <= -_DOUBT or band.excess > 0.0:
+        return band.excess <= 0.0
+    s = np.linspace(0.0, band.path.length, max(2, math.ceil(band.path.length / _FINE_STEP) + 1))
+    return appraise(costmap, Path(s, *band.path.at(s)), band.iterations).excess <= 0.0
 
 
 def _clear(costmap: CostMap, band: Band) -> bool:
-    """Whether the exact polygons are clear, asked only where interpolation on the grid leaves a doubt."""
+    """Whether the exact polygons and gaps in the data are clear, asked only where interpolation on the grid leaves a doubt."""
     if band.clearance >= costmap.resolution:
         return True
-    return band.clearance > -costmap.resolution and keep_out_distance(band.path.x, band.path.y, costmap.keep_outs) >= costmap.width / 2.0
+    x, y = band.path.x, band.path.y
+    if band.clearance <= -costmap.resolution or not np.all(costmap.surface.has_data(x, y)):
+        return False
+    return keep_out_distance(x, y, costmap.keep_outs) >= costmap.width / 2.0

@@ -36,7 +36,7 @@ _DRIVE_EPSILON = 1.0  # [W] width of the rounding of max(0, F v)
 _SPIN_EPSILON = 0.02  # [W] the same for the yaw inertia term
 _SUPPLY_EPSILON = 0.1  # [W] rounding of min() in the supplies
 _TURN_EPSILON = 0.002  # [rad/s] rounding of |yaw_rate| in the energy integrals only
-_INCIDENCE_EPSILON = 0.01  # rounding of max(0, cos incidence)
+_INCIDENCE_EPSILON = 0.003  # rounding of max(0, cos incidence)
 
 
 @dataclass(frozen=True)

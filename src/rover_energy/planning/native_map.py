@@ -39,23 +39,29 @@ class MapStructure(ctypes.Structure):
 class RequestStructure(ctypes.Structure):
     """Mirror of `Request` in search.c."""
 
-    _fields_ = [("start", _D * 3), ("goal", _D * 3)] + _fields(
-        D="inflation radius sample key_cell change_cost", P="primitives", I="primitive_count heading_bins budget shot_interval"
-    )
+    _fields_ = [
+        ("start", _D * 3),
+        ("goal", _D * 3),
+        *_fields(D="inflation radius sample key_cell change_cost", P="primitives"),
+        *_fields(I="primitive_count heading_bins budget shot_interval"),
+    ]
 
 
 class AnswerStructure(ctypes.Structure):
     """Mirror of `Answer` in search.c."""
 
-    _fields_ = _fields(I="status arcs expansions generated settled", D="cost start_bound") + [("rejected", _I * len(Blocked))]
+    _fields_ = [*_fields(I="status arcs expansions generated settled", D="cost start_bound"), ("rejected", _I * len(Blocked))]
 
 
 class BandStructure(ctypes.Structure):
     """Mirror of `Band` in smoothing.c."""
 
-    _fields_ = _fields(
-        I="segments samples iterations", D="scale hinge smoothness curvature tan_slope tan_tilt clearance length"
-    ) + [("start", _D * 3), ("goal", _D * 3), ("least_power", _D)]
+    _fields_ = [
+        *_fields(I="segments samples iterations", D="scale hinge smoothness curvature tan_slope tan_tilt clearance length"),
+        ("start", _D * 3),
+        ("goal", _D * 3),
+        ("least_power", _D),
+    ]
 
 
 class BandAnswerStructure(ctypes.Structure):
@@ -113,6 +119,7 @@ def dubins_lengths(start: tuple[float, float, float], goal: tuple[float, float, 
         raise RuntimeError("no compiled front end")
     turns, parts, lengths = np.zeros((6, 3)), np.zeros((6, 3)), np.zeros(6)
     poses = np.array(start, dtype=np.float64), np.array(goal, dtype=np.float64)
-    built.dubins_words(_P(address(poses[0])), _P(address(poses[1])), _D(radius), *(_P(address(a)) for a in (turns, parts, lengths)))
+    results = (_P(address(a)) for a in (turns, parts, lengths))
+    built.dubins_words(_P(address(poses[0])), _P(address(poses[1])), _D(radius), *results)
     parts[~np.isfinite(lengths)] = math.inf
     return np.stack([turns / radius, parts], axis=-1)

@@ -18,7 +18,7 @@ from rover_energy.planning.model import ROWS
 from rover_energy.planning.oracle import Oracle, load_oracle
 from rover_energy.planning.scene_fields import SceneFields
 from rover_energy.planning.stage import CONTROLS, SAMPLES, Variant
-from rover_energy.planning.transcription import Programme, piece_ratios, split
+from rover_energy.planning.transcription import Programme, opened_to, piece_ratios, split
 
 DENSITY = 6  # dense check: sub-pieces per piece
 COLD_BARRIER, WARM_BARRIER = 0.01, 1e-5
@@ -71,6 +71,7 @@ class Optimiser:
         overshoot to a later stretch of time, which a rover that is moving cannot make.
         """
         allowed = STRICTLY_ALLOWED if strict else ALLOWED
+        programme = self._opened(programme)
         outcome = self._solve(programme, "fatrop-warm" if warm else "fatrop", max_iterations)
         if warm and not outcome.solved:
             outcome = self._solve(programme, "fatrop", max_iterations)
@@ -90,6 +91,12 @@ class Optimiser:
                 break
             outcome = self._merge(outcome, again)
         return outcome
+
+    def _opened(self, programme: Programme) -> Programme:
+        """Bounds of place opened to the guess where it uses what the optimiser would hold back (see `transcription.opened_to`)."""
+        oracle = self.oracle(programme.variant)
+        _, limits = oracle.limits(programme.x, programme.parameters)
+        return opened_to(programme, limits)
 
     def _merge(self, before: Outcome, after: Outcome) -> Outcome:
         after.iterations += before.iterations

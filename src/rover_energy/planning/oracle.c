@@ -7,6 +7,18 @@
  * With SYMMETRIC_HESSIAN the Hessian is the upper triangle and gradients carry the values (IPOPT's signatures).
  */
 
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef long long casadi_int; /* as CasADi's code generator has it */
+
+/* The generated functions of a piece (stage.py), in a library of their own. */
+int stage_position(const double **arg, double **res, casadi_int *iw, double *w, int mem);
+int stage_value(const double **arg, double **res, casadi_int *iw, double *w, int mem);
+int stage_jacobian(const double **arg, double **res, casadi_int *iw, double *w, int mem);
+int stage_hessian(const double **arg, double **res, casadi_int *iw, double *w, int mem);
+
 #define LIMITS (ROWS * SAMPLES)
 #define OUT (NX + LIMITS + 1)
 #define START (NX - 1)
@@ -22,7 +34,7 @@ void oracle_declare(int pieces) { declared_pieces = pieces; }
 static int rows_before(int k) { return k == 0 ? 0 : k * (NX + LIMITS) + START; }
 
 /* Field data of every sample of the last point asked for; the solver asks for several functions at the same point. */
-static double cached_x[MAX_PIECES * NZ + NX], cached_data[MAX_PIECES * SAMPLES * DATA], cached_start;
+static double cached_x[MAX_PIECES * NZ + NX], cached_p[2 + CONSTANTS + MAX_PIECES * PIECE], cached_data[MAX_PIECES * SAMPLES * DATA];
 static double cached_out[MAX_PIECES * OUT], cached_jac[MAX_PIECES * OUT * NZ];
 static int cached_pieces = -1, cached_derivatives = 0;
 
@@ -40,12 +52,13 @@ static void fill_data(const double *z, const double *piece, double start, double
 }
 
 static const double *data_at(const double *x, const double *p) {
-  int pieces = (int)p[0], size = pieces * NZ + NX;
-  if (pieces == cached_pieces && p[1] == cached_start && memcmp(x, cached_x, size * sizeof(double)) == 0) return cached_data;
+  int pieces = (int)p[0], size = pieces * NZ + NX, given = 2 + CONSTANTS + pieces * PIECE;
+  if (pieces == cached_pieces && memcmp(p, cached_p, given * sizeof(double)) == 0 && memcmp(x, cached_x, size * sizeof(double)) == 0)
+    return cached_data;
   for (int k = 0; k < pieces; k++) fill_data(x + k * NZ, p + 2 + CONSTANTS + k * PIECE, p[1], cached_data + k * SAMPLES * DATA);
   memcpy(cached_x, x, size * sizeof(double));
+  memcpy(cached_p, p, given * sizeof(double));
   cached_pieces = pieces;
-  cached_start = p[1];
   cached_derivatives = 0;
   return cached_data;
 }

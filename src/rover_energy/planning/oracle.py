@@ -1,6 +1,7 @@
-"""The compiled oracle: generated stage functions plus `oracle.c` and `fields.c`, one library per variant and solver.
+"""The compiled oracle: generated stage functions in one library per variant, `oracle.c` and `fields.c` in one per solver.
 
-Nothing depends on the number of pieces or on the map, so each variant is compiled once and kept.
+Nothing depends on the number of pieces or on the map, so each variant is compiled once and kept. The stage functions take
+ten seconds to compile and the rest a fraction of one, therefore the solvers' libraries share them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import casadi as ca
 import numpy as np
 
-from rover_energy.native import compile_library
+from rover_energy.native import FLAGS, compile_library
 from rover_energy.planning.model import CONSTANTS, ROWS
 from rover_energy.planning.scene_fields import SceneFields
 from rover_energy.planning.stage import CONTROLS, DATA, PIECE, SAMPLES, Stage, Variant
@@ -28,22 +29,26 @@ def _pointer(array: Any) -> Any:
     return array.ctypes.data_as(_DOUBLES)
 
 
-def oracle_source(variant: Variant, *, symmetric: bool) -> str:
-    """The whole C source of one library."""
+def stage_source(variant: Variant) -> str:
+    """C source of the stage functions, by CasADi."""
     with tempfile.TemporaryDirectory() as folder:
         generator = ca.CodeGenerator("stage.c", {"with_header": False})
         for function in Stage(variant).functions():
             generator.add(function)
-        generated = Path(generator.generate(folder + "/")).read_text(encoding="utf-8")
+        return Path(generator.generate(folder + "/")).read_text(encoding="utf-8")
+
+
+def oracle_source(variant: Variant, *, symmetric: bool) -> str:
+    """C source of one solver's library without the stage functions."""
     sizes = {
         "NX": variant.states, "NU": CONTROLS, "NZ": variant.states + CONTROLS, "SAMPLES": SAMPLES, "DATA": DATA,
         "ROWS": len(ROWS), "CONSTANTS": len(CONSTANTS), "PIECE": PIECE,
     }  # fmt: skip
     defines = "".join(f"#define {name} {value}\n" for name, value in sizes.items())
     defines += "#define SYMMETRIC_HESSIAN\n" if symmetric else ""
-    folder_files = resources.files("rover_energy.planning")
-    own = [folder_files.joinpath(name).read_text(encoding="utf-8") for name in ("fields.c", "oracle.c")]
-    return "\n".join([generated, "#include <stdlib.h>", "#include <string.h>", defines, *own])
+    folder = resources.files("rover_energy.planning")
+    own = [folder.joinpath(name).read_text(encoding="utf-8") for name in ("fields.c", "oracle.c")]
+    return "\n".join([defines, *own])
 
 
 class Oracle:
@@ -87,12 +92,21 @@ class Oracle:
         return ends, limits
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def load_oracle(variant: Variant, *, symmetric: bool = False) -> Oracle | None:
     """The oracle of a variant, compiled on first use; None without a compiler.
 
     `symmetric` selects the signatures of IPOPT (upper triangle of the Hessian) instead of fatrop's.
     """
+    stage = _stage_library(variant)
+    if stage is None:
+        return None
     name = f"{variant.name}-{'triangle' if symmetric else 'full'}"
-    path = compile_library(oracle_source(variant, symmetric=symmetric), name)
+    # some linkers drop a library that is named before what needs it, unless told not to
+    path = compile_library(oracle_source(variant, symmetric=symmetric), name, (*FLAGS, "-Wl,--no-as-needed", str(stage)))
     return None if path is None else Oracle(variant, path)
+
+
+@lru_cache(maxsize=16)
+def _stage_library(variant: Variant) -> Path | None:
+    return compile_library(stage_source(variant), variant.name)

@@ -12,13 +12,14 @@ from typing import Any
 import casadi as ca
 import numpy as np
 
-from rover_energy.planning.model import ROWS, Instant
+from rover_energy.planning.model import CONSTANTS, ROWS, Instant
 from rover_energy.planning.optimiser import COMMON_OPTIONS, TOLERANCE, Outcome
 from rover_energy.planning.scene_fields import Grid, SceneFields
 from rover_energy.planning.stage import CONTROLS, PIECE, SAMPLES, Stage, Variant
-from rover_energy.planning.transcription import Programme
+from rover_energy.planning.transcription import Programme, opened_to
 
 SECONDS = 20.0
+SHARE = 0.9  # of the time allowed that is used, for IPOPT looks at its clock between iterations only
 
 
 def spline(name: str, grid: Grid, layer: int = 0) -> ca.Function:
@@ -57,6 +58,15 @@ class _PlainStage(Stage):
         )  # fmt: skip
 
 
+def guess_limits(programme: Programme, step: ca.Function) -> Any:
+    """(pieces, SAMPLES, rows): the limits at the samples of the guess, as `Oracle.limits` has them."""
+    variant, pieces = programme.variant, programme.pieces
+    nx, nz = variant.states, variant.states + CONTROLS
+    constants, table = np.split(programme.parameters[2:], [len(CONSTANTS)])
+    out = step.map(pieces)(programme.x[: pieces * nz].reshape(pieces, nz).T, constants, table.reshape(pieces, PIECE).T)
+    return np.asarray(out).T[:, nx : nx + SAMPLES * len(ROWS)].reshape(pieces, SAMPLES, len(ROWS))
+
+
 class PlainSolver:
     """Solves programmes without compiled code; the interface of `planner.Solver`."""
 
@@ -69,11 +79,17 @@ class PlainSolver:
         self._scene = scene
 
     def optimise(self, programme: Programme, *, seconds: float, **options: Any) -> Outcome:
-        """Solve once, within so many seconds of IPOPT's own clock; overshoots are left to the certificate's repair."""
+        """Solve once, within so many seconds; overshoots between samples are left to the certificate's repair.
+
+        The options of `Optimiser.optimise` are accepted and have no meaning here.
+        """
         if self._scene is None:
             raise ValueError("set a scene first")
-        solver = self._solver(programme, min(seconds, SECONDS))
         began = time.perf_counter()
+        stage = _PlainStage(programme.variant, self._scene, float(programme.parameters[1]))
+        step = ca.Function("step", [stage.z, stage.constants, stage.piece], [stage.value()])
+        programme = opened_to(programme, guess_limits(programme, step))
+        solver = self._solver(programme, step, began + SHARE * min(seconds, SECONDS))
         result = solver(
             x0=programme.x, p=programme.parameters, lbx=programme.lower_x, ubx=programme.upper_x,
             lbg=programme.lower_g, ubg=programme.upper_g,
@@ -83,12 +99,10 @@ class PlainSolver:
         solved = bool(stats["success"]) and bool(np.all(np.isfinite(x)))
         return Outcome(solved, str(stats["return_status"]), x, int(stats["iter_count"]), 1, spent, spent, solver="ipopt-plain")
 
-    def _solver(self, programme: Programme, seconds: float) -> ca.Function:
-        assert self._scene is not None
+    def _solver(self, programme: Programme, step: ca.Function, until: float) -> ca.Function:
+        """Build the programme, which takes part of the time, and leave IPOPT what remains until the given clock."""
         variant, pieces = programme.variant, programme.pieces
         nx, nz = variant.states, variant.states + CONTROLS
-        stage = _PlainStage(variant, self._scene, float(programme.parameters[1]))
-        step = ca.Function("step", [stage.z, stage.constants, stage.piece], [stage.value()])
         x = ca.MX.sym("x", pieces * nz + nx)
         p = ca.MX.sym("p", programme.parameters.size)
         constants = p[2 : programme.parameters.size - PIECE * pieces]
@@ -102,6 +116,7 @@ class PlainSolver:
             rows.append(out[nx : nx + SAMPLES * len(ROWS)])
             cost += out[-1]
         rows.append(ca.vertcat(*(x[pieces * nz + i] for i in (0, 1, 2, 3, 5))))
+        seconds = max(0.01, until - time.perf_counter())
         ipopt: dict[str, Any] = {"print_level": 0, "sb": "yes", "max_iter": 400, "max_wall_time": seconds, "tol": TOLERANCE}
         if not self._exact:
             ipopt["hessian_approximation"] = "limited-memory"

@@ -7,12 +7,13 @@ not pass either, to a `Refusal`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
-from rover_energy.errors import RoverEnergyError
+from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.parameters import to_mapping
 from rover_energy.planning.certificate import Certificate, certify
 from rover_energy.planning.energy_timing import slow_for_energy
@@ -22,41 +23,28 @@ from rover_energy.planning.optimiser import Outcome
 from rover_energy.planning.path import Path
 from rover_energy.planning.plan_file import Plan
 from rover_energy.planning.refusal import Refusal
-from rover_energy.planning.repair import required_slack, stretch_factor
+from rover_energy.planning.repair import corrections, stretch_factor
 from rover_energy.planning.retiming import Timing, TimingError, retime
-from rover_energy.planning.scene_fields import SceneFields
-from rover_energy.planning.search import SearchFailure, find_arcs
+from rover_energy.planning.search import SearchFailure, allowance, find_arcs
+from rover_energy.planning.solver import LocalSolver, Solver
 from rover_energy.planning.trajectory import Trajectory
-from rover_energy.planning.transcription import Motion, Programme, build_programme, continue_programme, start_energy, to_trajectory
+from rover_energy.planning.transcription import (
+    Motion,
+    Programme,
+    build_programme,
+    continue_programme,
+    start_energy,
+    to_trajectory,
+)
 from rover_energy.planning.world import World
 from rover_energy.power.battery import usable_capacity
 
+__all__ = ["Clock", "LocalSolver", "PlannedTraverse", "Solver", "plan_traverse", "replan_traverse"]
+
 REPAIRS = 4  # certificates after the first
-ENERGY_REPAIRS = 2  # solves with more energy kept back
+CORRECTIONS = 2  # further solves with what the certificate found held back
+LONGEST = 30.0  # guesses: the length of a solution beyond which it is taken for nonsense, and not sampled
 WORSE_THAN_FALLBACK = 1.03  # a plan slower than its first guess by more is held against the fallback
-
-
-class Solver(Protocol):
-    """What solves programmes: `worker.SolverProcess`, or `LocalSolver` in this process."""
-
-    def set_scene(self, scene: SceneFields) -> None: ...
-
-    def optimise(self, programme: Programme, *, seconds: float, **options: Any) -> Outcome: ...
-
-
-class LocalSolver:
-    """Solves in this process, without a watch: for measurements and tests."""
-
-    def __init__(self) -> None:
-        from rover_energy.planning.optimiser import Optimiser
-
-        self._optimiser = Optimiser()
-
-    def set_scene(self, scene: SceneFields) -> None:
-        self._optimiser.set_scene(scene)
-
-    def optimise(self, programme: Programme, *, seconds: float, **options: Any) -> Outcome:
-        return self._optimiser.optimise(programme, **options)
 
 
 @dataclass
@@ -73,7 +61,8 @@ class Clock:
 class PlannedTraverse:
     """A certified plan.
 
-    start : where and when it begins. status : "optimal", or "fallback" for the slower plan along the searched path. facts : solver, iterations, seconds.
+    start : where and when it begins. status : "optimal", or "fallback" for the slower plan along the searched path.
+    facts : solver, iterations, seconds.
     """
 
     start: Motion
@@ -119,7 +108,8 @@ def plan_traverse(
         Reuse one for many plans (`worker.SolverProcess`); default one started and ended here. Without a compiler the plain
         CasADi programme is solved instead.
     seconds, first_seconds : float
-        Most time for an optimisation [s]; the first of a new solver process, which may have to compile.
+        Most time for an optimisation [s] by the given solver, or by one started here. The first use ever of a solver compiles
+        it before that, which takes some ten seconds.
 
     Returns
     -------
@@ -132,7 +122,7 @@ def plan_traverse(
     InputError
         A pose is not three finite numbers.
     """
-    motion = start if isinstance(start, Motion) else Motion(*(float(v) for v in start))
+    motion = start if isinstance(start, Motion) else Motion(*_pose("start", start))
     if solver is not None:
         return _Planning(world, motion, goal, solver, seconds).run()
     from rover_energy.planning.worker import SolverProcess
@@ -157,13 +147,10 @@ class _Planning:
     """One planning run."""
 
     def __init__(self, world: World, start: Motion, goal: Sequence[float], solver: Solver, seconds: float) -> None:
-        self.world, self.start, self.solver, self.seconds = world, start, solver, seconds
-        self.goal = tuple(float(v) for v in goal)
+        self.world, self.start, self.solver, self.seconds = from_now_on(world, start), start, solver, seconds
+        self.goal = _pose("goal", goal)
         self.clock = Clock()
-        self.mission = world.mission
-        if start.battery_energy is not None:
-            charge = start_energy(world, start) / max(usable_capacity(world.rover.battery), 1e-9)
-            self.mission = replace(world.mission, state_of_charge=min(1.0, max(0.0, charge)))
+        self.mission = self.world.mission
         self.environment = world.environment
         if start.time > 0.0 and world.environment.times.size > 1:
             self.environment = replace(world.environment, times=world.environment.times - start.time)
@@ -177,7 +164,8 @@ class _Planning:
         programme = build_programme(self.world, self.start, path, timing)
         self.clock.lap("transcription", began_build)
         best = self._optimised(programme, path)
-        slower = best is None or (lack is None and best.duration > WORSE_THAN_FALLBACK * timing.duration)
+        hurried = lack is None and self.mission.weights.energy == 0.0  # else a slower plan may well be the better one
+        slower = best is None or (hurried and best.duration > WORSE_THAN_FALLBACK * timing.duration)
         if slower and self.start.speed == 0.0:
             sure = self._fallback(path, timing)
             if best is None or (sure is not None and sure.duration < best.duration):
@@ -211,10 +199,19 @@ class _Planning:
         except SearchFailure as failure:
             if failure.reason != "smoothing":
                 raise Refusal.from_search(failure) from None
-            self.notes.append("the searched arcs were not smoothed")
-            return find_arcs(costmap, start, goal).path()
+            return self._unsmoothed(failure)
         finally:
             self.clock.lap("search", began)
+
+    def _unsmoothed(self, failure: SearchFailure) -> Path:
+        """The searched arcs as they are: the optimiser can still ease their curvature."""
+        costmap, start, goal = self.world.cost_map, self.start.pose, self.goal
+        try:
+            path = find_arcs(costmap, start, goal, allowed=allowance(costmap, start, goal)).path()
+        except SearchFailure:
+            raise Refusal.from_search(failure) from None
+        self.notes.append("the searched arcs were not smoothed")
+        return path
 
     def _timing(self, path: Path) -> tuple[Timing, TimingError | None]:
         """The drive along the path that keeps the energy limits, or else the fastest, with what it breaks."""
@@ -228,17 +225,25 @@ class _Planning:
         except TimingError as failure:
             if failure.reason not in ("floor", "energy_budget", "deadline", "start_speed"):
                 raise Refusal.from_timing(failure) from None
-            return retime(*where, grid=grid), failure
+            return self._unlimited(where, grid), failure
         finally:
             self.clock.lap("retiming", began)
+
+    def _unlimited(self, where: tuple[Any, ...], grid: float) -> Timing:
+        try:
+            return retime(*where, grid=grid)
+        except TimingError as failure:
+            raise Refusal.from_timing(failure) from None
 
     def _optimised(self, programme: Programme, path: Path, *, warm: bool = False) -> PlannedTraverse | None:
         self.solver.set_scene(self.world.fields)
         moving = self.start.speed > 0.0
-        for _ in range(1 + ENERGY_REPAIRS):
+        for _ in range(1 + CORRECTIONS):
             began = time.perf_counter()
             try:
-                outcome = self.solver.optimise(programme, seconds=self.seconds, warm=warm, strict=moving, rounds=3 if moving else 2)
+                outcome = self.solver.optimise(
+                    programme, seconds=self.seconds, warm=warm, strict=moving, rounds=3 if moving else 2
+                )
             except RoverEnergyError as failure:
                 self.notes.append(str(failure))
                 return None
@@ -247,15 +252,31 @@ class _Planning:
             if not outcome.solved:
                 self.notes.append(f"{outcome.solver}: {outcome.status}")
                 return None
-            trajectory, certificate = self._repaired(to_trajectory(programme, outcome.x))
+            solution = self._trajectory(programme, outcome)
+            if solution is None:
+                return None
+            trajectory, certificate = self._repaired(solution)
             if certificate.passed:
                 return PlannedTraverse(self.start, trajectory, certificate, path, "optimal", _facts(outcome))
-            slack = required_slack(certificate)
-            if slack <= 0.0:
-                self.notes.append(f"certificate of the optimum: {failing(certificate)}")
-                return None
-            programme = programme.with_guess(outcome.x).keeping_energy(slack)
+            corrected = corrections(programme, certificate, trajectory.duration)
+            if corrected is None:
+                break
+            programme, warm = corrected.with_guess(outcome.x), True
+        self.notes.append(f"certificate of the optimum: {failing(certificate)}")
         return None
+
+    def _trajectory(self, programme: Programme, outcome: Outcome) -> Trajectory | None:
+        """What the solver calls a solution, if it is a trajectory at all and of a length that can be certified."""
+        try:
+            trajectory = to_trajectory(programme, outcome.x)
+        except (RoverEnergyError, ValueError, IndexError, TypeError) as failure:
+            self.notes.append(f"{outcome.solver}: the solution is no trajectory: {failure}")
+            return None
+        longest = LONGEST * float(to_trajectory(programme, programme.x).duration)
+        if not trajectory.duration <= longest:
+            self.notes.append(f"{outcome.solver}: the solution takes {trajectory.duration:.6g} s, more than {longest:.6g} s")
+            return None
+        return trajectory
 
     def _repaired(self, trajectory: Trajectory) -> tuple[Trajectory, Certificate]:
         """Stretch time until the power, speed, acceleration and yaw rate pass; the path stays as it is."""
@@ -300,6 +321,39 @@ class _Planning:
 
     def _refusal(self) -> Refusal:
         return Refusal("certificate", "certificate", "no trajectory passed its certificate: " + "; ".join(self.notes))
+
+
+def _pose(name: str, values: Sequence[float]) -> tuple[float, float, float]:
+    try:
+        x, y, heading = (float(v) for v in values)
+    except (TypeError, ValueError):
+        raise InputError("plan", name, "is not three numbers", "give x [m], y [m], heading [rad]", values) from None
+    if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(heading)):
+        raise InputError("plan", name, "is not three finite numbers", "give x [m], y [m], heading [rad]", (x, y, heading))
+    return x, y, heading
+
+
+def from_now_on(world: World, start: Motion) -> World:
+    """The world with what is left of the mission at the start: stored energy, energy budget and time to the deadline.
+
+    Raises Refusal when nothing is left of the budget or of the time.
+    """
+    left: dict[str, float] = {}
+    if start.battery_energy is not None:
+        left["state_of_charge"] = start_energy(world, start) / max(usable_capacity(world.rover.battery), 1e-9)
+    for name, unit, used in (("deadline", "s", start.time), ("energy_budget", "J", start.spent_energy)):
+        total = getattr(world.mission, name)
+        if total is not None and used > 0.0:
+            left[name] = total - used
+            if not left[name] > 0.0:
+                raise Refusal(name, name, f"nothing is left of the {name}: {used:g} of {total:g} {unit} are used", unit=unit)
+    mission = replace(world.mission, **left)  # type: ignore[arg-type]
+    if mission == world.mission:
+        return world
+    other = world.with_mission(mission)
+    for name in ("fields", "cost_map", "constants"):  # of light and ground, and of costs that the charge changes little
+        other.__dict__[name] = getattr(world, name)
+    return other
 
 
 def grid_for(length: float) -> float:

@@ -21,6 +21,8 @@ REMEDIES: dict[str, tuple[str, ...]] = {
     "map_edge": ("choose poses further inside the map", "load a larger map"),
     "no_data": ("choose poses on measured ground", "fill the terrain's gaps"),
     "curvature": ("choose another heading", "raise limits.curvature if the rover can turn tighter"),
+    "start_speed": ("brake to a stop and plan from there", "choose a goal further ahead"),
+    "unsettled": ("plan through an intermediate pose", "start at another time"),
     "search": ("choose a nearer goal", "plan through an intermediate pose"),
     "certificate": ("report the case with its inputs", "plan through an intermediate pose"),
 }
@@ -51,6 +53,8 @@ class Refusal(RoverEnergyError):
         self.reason = reason
         self.binding = Binding(constraint, missing, unit)
         self.remedies = REMEDIES.get(constraint, ())
+        if reason == "start_blocked":
+            self.remedies = tuple(text.replace("another goal", "another start") for text in self.remedies)
         hint = f" Try: {'; '.join(self.remedies)}." if self.remedies else ""
         super().__init__(f"no plan ({reason}, {constraint} binds): {' '.join(text.split())}.{hint}")
 
@@ -64,7 +68,7 @@ class Refusal(RoverEnergyError):
     @classmethod
     def from_search(cls, failure: SearchFailure) -> Refusal:
         """No path."""
-        return cls(failure.reason, failure.limit or "search", str(failure))
+        return cls(failure.reason, failure.limit if failure.limit in REMEDIES else "search", str(failure))
 
     @classmethod
     def from_timing(cls, failure: TimingError) -> Refusal:

@@ -123,7 +123,9 @@ class Allowance:
         return map_structure(costmap, self.tan_slope, self.tan_tilt, self.clearance)
 
 
-def allowance(costmap: CostMap, start: Pose, goal: Pose, *, clearance: float = CLEARANCE, share: float = LIMIT_SHARE) -> Allowance:
+def allowance(
+    costmap: CostMap, start: Pose, goal: Pose, *, clearance: float = CLEARANCE, share: float = LIMIT_SHARE
+) -> Allowance:
     """Limits for a search between two poses.
 
     Parameters
@@ -256,13 +258,12 @@ def make_request(
     return request, primitives
 
 
-def _failure(
-    costmap: CostMap, answer: AnswerStructure, rejected: dict[str, int], start: tuple[float, float, float], goal: tuple[float, float, float]
-) -> SearchFailure:
+def _failure(costmap: CostMap, answer: AnswerStructure, rejected: dict[str, int], start: Pose, goal: Pose) -> SearchFailure:
     limit = max(rejected, key=lambda name: rejected[name]) if rejected else _grid_limit(costmap)
     between = f"({start[0]:.2f}, {start[1]:.2f}) m and ({goal[0]:.2f}, {goal[1]:.2f}) m"
     if answer.status == BUDGET:
-        text = f"search gave up after {answer.expansions} expansions between {between}; most motions were refused by {limit}; raise the budget"
+        text = f"""search gave up after {answer.expansions} expansions between {between};
+            most motions were refused by {limit}; raise the budget"""
         return SearchFailure("budget_exhausted", limit, text, rejected)
     if answer.status == MEMORY:
         return SearchFailure("budget_exhausted", "memory", "search ran out of memory; lower the budget", rejected)
@@ -271,15 +272,17 @@ def _failure(
 
 
 def _grid_limit(costmap: CostMap) -> str:
-    """The limit that blocks most nodes of the map."""
+    """The limit that blocks most nodes of the map; its border, which every map has, only when nothing else does."""
     counts = np.bincount(costmap.blocked.ravel(), minlength=len(Blocked))
     counts[Blocked.FREE] = 0
     counts[Blocked.ALONG_SLOPE] = np.count_nonzero(~np.isfinite(costmap.edge_cost).any(axis=-1) & (costmap.blocked == 0))
+    if counts.sum() > counts[Blocked.MAP_EDGE]:
+        counts[Blocked.MAP_EDGE] = 0
     return Blocked(int(np.argmax(counts))).name.lower()
 
 
 def _pose(name: str, pose: Pose) -> tuple[float, float, float]:
-    values = tuple(float(v) for v in pose)
+    values = [float(v) for v in pose]
     if len(values) != 3 or not all(math.isfinite(v) for v in values):
         raise InputError("search", name, "is not three finite numbers", "give x [m], y [m], heading [rad]", values)
-    return values  # type: ignore[return-value]
+    return values[0], values[1], values[2]

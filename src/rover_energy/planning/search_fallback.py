@@ -1,4 +1,4 @@
-"""The search of search.c in Python, for machines without a compiler: the same states, motions and costs, some 100 times slower."""
+"""The search of search.c in Python, for machines without a compiler: the same states, motions and costs, but slow."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class _Search:
             refused = reason[which == arc]
             if refused.any():
                 self.answer.rejected[int(refused[refused > 0][0])] += 1
-        cost = np.bincount(which, weights=rate * step, minlength=len(arcs))
+        cost = np.bincount(which, weights=rate * step, minlength=len(arcs)).astype(np.float64)
         return np.column_stack(_advance(pose, curvature, length)), cost
 
     def add(self, node: _Node) -> None:
@@ -218,7 +218,8 @@ def hybrid_search(
     """What `hybrid_search` of search.c does: the answer and the (n, 2) arcs."""
     answer = AnswerStructure()
     searches = [_Search(costmap, allowed, request, primitives, answer, sense) for sense in (1, -1)]
-    status, arcs, turn = _GO_ON, [], 0
+    status, turn = _GO_ON, 0
+    arcs: list[tuple[float, float]] = []
     while status == _GO_ON:
         side = searches[turn % 2]
         status = side.begin() if turn < 2 else _GO_ON
@@ -248,7 +249,10 @@ def pose_costs(
     return np.where(reason == Blocked.FREE, rate, np.inf), reason.astype(np.int64)
 
 
-def _advance(pose: tuple[float, float, float], curvature: FloatArray, length: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _advance(
+    pose: tuple[float, float, float], curvature: FloatArray, length: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Poses at the ends of arcs that begin at one pose."""
     half = 0.5 * curvature * length
     chord = length * np.sinc(half / np.pi)
     return pose[0] + chord * np.cos(pose[2] + half), pose[1] + chord * np.sin(pose[2] + half), pose[2] + 2.0 * half

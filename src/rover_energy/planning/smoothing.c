@@ -1,8 +1,9 @@
-/* The elastic band: control points of a uniform cubic B-spline moved to the least energy of a power-aware metric.
+/* The elastic band: control points of a uniform cubic B-spline moved to the least cost of driving along it.
  *
  * Sum of squares, minimised by Gauss-Newton with Levenberg-Marquardt damping (Marquardt 1963, doi:10.1137/0111030) on a banded
- * system. Residuals per sample of a segment: cost per metre times the tangent (its sum of squares is least where the path is a
- * geodesic of the cost, run through at constant cost rate), hinges at the limits; and per segment the third derivative. */
+ * system. Residuals: per sample the cost, hinges at the limits; and per segment the third derivative. The cost c |P'| is no
+ * square; each step uses the bound c (|P'|^2 / w + w) / 2 with w the present |P'|, which touches it there, so that whatever
+ * lowers the bound lowers the cost (majorisation; Hunter & Lange 2004, doi:10.1198/0003130042836). */
 
 #define LOCAL 8      /* coordinates of the four control points of a segment */
 #define BAND 9       /* half bandwidth of the normal equations plus one */
@@ -11,7 +12,7 @@
 
 typedef struct {
     int64_t segments, samples, iterations; /* samples: per segment */
-    double scale;                          /* expected cost of the whole path */
+    double scale;                          /* expected cost of the whole path: puts the weights into proportion */
     double hinge, smoothness;              /* weights */
     double curvature, tan_slope, tan_tilt, clearance; /* where the hinges begin */
     double length;                         /* reference segment length, m */
@@ -65,7 +66,8 @@ static void basis(double u, double w[3][4]) {
     memcpy(w, a, sizeof a);
 }
 
-/* One sample: residuals r and their derivatives with respect to P, P', P'' (two each) in d; the number of residuals. */
+/* One sample: residuals r and, if asked, their derivatives with respect to P, P', P'' (two each) in d; their number, -1 off the
+ * map. The cost is one residual without derivatives, three with. */
 static int sample(const Map *m, const Band *b, const double q[3][2], int derive, double *r, double d[RESIDUALS][6]) {
     double speed2 = q[1][0] * q[1][0] + q[1][1] * q[1][1], speed = sqrt(speed2) + 1e-12;
     double c = q[1][0] / speed, s = q[1][1] / speed, g[5] = {0}, dp[2] = {0}, tx, ty;
@@ -84,16 +86,19 @@ static int sample(const Map *m, const Band *b, const double q[3][2], int derive,
     power = fmax(fmin(power, m->power_cap), b->least_power);
     double soft = ROUNDING * b->curvature, bent = sqrt(curvature * curvature + soft * soft);
     double rate = cost_rate(m, tangent, grade2, bent - soft, power);
-    double alpha = sqrt((double)b->segments / (b->scale * (double)b->samples));
     double beta = sqrt(b->hinge * b->scale / (double)(b->segments * b->samples));
-    r[0] = alpha * rate * q[1][0];
-    r[1] = alpha * rate * q[1][1];
+    double root = sqrt(rate), share = sqrt(0.5 / (speed * (double)b->samples));
+    int n = derive ? 3 : 1;
+    r[0] = derive ? share * root * q[1][0] : sqrt(rate * speed / (double)b->samples);
+    if (derive) {
+        r[1] = share * root * q[1][1];
+        r[2] = share * root * speed;
+    }
     double gc[2], clear = bilinear(m, m->clearance, k, tx, ty, gc);
     double tilt = sqrt(grade2), ratio = sqrt((1.0 + grade2) / (1.0 + tangent * tangent));
     double over[4] = {
         fabs(curvature) * ratio / b->curvature - 1.0, fabs(tangent) / b->tan_slope - 1.0, tilt / b->tan_tilt - 1.0,
         (b->clearance - clear) / 0.5};
-    int n = 2;
     for (int h = 0; h < 4; h++) if (over[h] > 0.0) r[n++] = beta * over[h];
     if (!derive) return n;
 
@@ -119,14 +124,17 @@ static int sample(const Map *m, const Band *b, const double q[3][2], int derive,
     for (int a = 0; a < 6; a++) {
         double change = rate_t * tangent_d[a] + rate_g * grade_d[a] + rate_k * curvature_d[a] + rate_p * turning * heading_d[a];
         if (a < 2) change += rate_p * dp[a];
-        d[0][a] = alpha * (change * q[1][0] + (a == 2 ? rate : 0.0));
-        d[1][a] = alpha * (change * q[1][1] + (a == 3 ? rate : 0.0));
+        change /= 2.0 * root;
+        d[0][a] = share * (change * q[1][0] + (a == 2 ? root : 0.0));
+        d[1][a] = share * (change * q[1][1] + (a == 3 ? root : 0.0));
+        d[2][a] = share * change * speed; /* the weight w is held */
     }
-    n = 2;
+    n = 3;
     for (int h = 0; h < 4; h++) {
         if (!(over[h] > 0.0)) continue;
         for (int a = 0; a < 6; a++) {
-            double v = h == 0 ? (curvature < 0.0 ? -1.0 : 1.0) * ratio / b->curvature * curvature_d[a]
+            double bend = ratio * (0.5 * grade_d[a] / (1.0 + grade2) - tangent * tangent_d[a] / (1.0 + tangent * tangent));
+            double v = h == 0 ? ((curvature < 0.0 ? -1.0 : 1.0) * ratio * curvature_d[a] + fabs(curvature) * bend) / b->curvature
                      : h == 1 ? (tangent < 0.0 ? -1.0 : 1.0) * tangent_d[a] / b->tan_slope
                      : h == 2 ? grade_d[a] / (2.0 * tilt * b->tan_tilt)
                      : a < 2 ? -gc[a] / (0.5 * m->resolution) : 0.0;

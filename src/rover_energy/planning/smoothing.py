@@ -61,9 +61,12 @@ class Band:
         Of steady driving along it, in the mission's weights.
     iterations : int
     excess : float
-        Largest relative violation of a limit of motion over the path's samples, 0 when none, infinite off the map.
+        Largest of what the path takes of a limit of motion at its samples, over that limit, less 1: negative when all hold,
+        infinite off the map or without power.
     clearance : float
         Least distance to obstacles as the cost map interpolates it [m], negative inside.
+    limit : str
+        The limit that `excess` belongs to.
     """
 
     path: Path
@@ -71,6 +74,7 @@ class Band:
     iterations: int
     excess: float
     clearance: float
+    limit: str
 
 
 def smooth(
@@ -130,7 +134,7 @@ def smooth(
             ctypes.byref(structure), ctypes.byref(band), ctypes.c_double(tolerance),
             ctypes.c_void_p(address(z)), ctypes.c_void_p(address(control)), ctypes.byref(answer),
         )  # fmt: skip
-    return _appraise(costmap, spline_path(control, start[2]), int(answer.iterations))
+    return appraise(costmap, spline_path(control, start[2]), int(answer.iterations))
 
 
 def spline_path(control: FloatArray, heading: float) -> Path:
@@ -191,7 +195,7 @@ def _initial(path: Path, count: int) -> FloatArray:
     return np.concatenate((ends[0], np.column_stack([x, y])[2:-2].ravel() if count > 3 else [], ends[1]))
 
 
-def _appraise(costmap: CostMap, path: Path, iterations: int) -> Band:
+def appraise(costmap: CostMap, path: Path, iterations: int) -> Band:
     """The path with its cost and what it violates, on the exact surface at its samples."""
     limits = costmap.limits
     hx, hy = costmap.surface.gradient(path.x, path.y)
@@ -200,11 +204,15 @@ def _appraise(costmap: CostMap, path: Path, iterations: int) -> Band:
     power = costmap.power_at(path.x, path.y, path.heading)
     rate = costmap.model.rate(power, tangent, tan_tilt, path.curvature)
     cost = float(np.sum(0.5 * (rate[1:] + rate[:-1]) * np.diff(path.s)))
-    largest = [
-        np.max(np.abs(path.curvature) * ratio) / limits.curvature,
-        np.max(np.abs(tangent)) / math.tan(limits.along_slope),
-        np.max(tan_tilt) / math.tan(limits.tilt),
-    ]
+    taken = {
+        "curvature": float(np.max(np.abs(path.curvature) * ratio)) / limits.curvature,
+        "along_slope": float(np.max(np.abs(tangent))) / math.tan(limits.along_slope),
+        "tilt": float(np.max(tan_tilt)) / math.tan(limits.tilt),
+    }
     clearance = float(np.min(costmap.clearance_at(path.x, path.y)))
-    usable = math.isfinite(cost) and math.isfinite(clearance) and all(math.isfinite(value) for value in largest)
-    return Band(path, cost, iterations, max(0.0, *(v - 1.0 for v in largest)) if usable else math.inf, clearance)
+    if not (math.isfinite(clearance) and all(math.isfinite(value) for value in taken.values())):
+        return Band(path, cost, iterations, math.inf, clearance, "map_edge")
+    if not math.isfinite(cost):
+        return Band(path, cost, iterations, math.inf, clearance, "power")
+    limit = max(taken, key=lambda name: taken[name])
+    return Band(path, cost, iterations, taken[limit] - 1.0, clearance, limit)

@@ -58,7 +58,7 @@ class _Residuals:
         self.jerk = csr_matrix((third * stiffness, (row, column)), shape=(n, n + 3))
 
     def __call__(self, control: FloatArray, *, derive: bool) -> tuple[FloatArray, list[tuple[FloatArray, FloatArray]]]:
-        """Residuals per sample (k, s), and per residual its derivatives over P, P', P'' as (3, s) pairs for x and y.
+        """Residuals per sample (k, s), and if asked per residual its derivatives over P, P', P'' as (3, s) pairs for x and y.
 
         Raises FloatingPointError when the band leaves the map.
         """
@@ -77,16 +77,18 @@ class _Residuals:
         rate = self._rate(tangent, grade, bent - soft, power)
         clear, clear_d = _bilinear(self.costmap, self.costmap.clearance, x, y)
         band = self.band
-        alpha = math.sqrt(band.segments / (band.scale * band.samples))
+        root, pace = np.sqrt(rate), np.sqrt(speed / band.samples)
+        share = np.sqrt(0.5 / (speed * band.samples))
         beta = math.sqrt(band.hinge * band.scale / (band.segments * band.samples))
         ratio = np.sqrt((1.0 + grade) / (1.0 + tangent**2))
         over = np.array([
             np.abs(curvature) * ratio / band.curvature - 1.0, np.abs(tangent) / band.tan_slope - 1.0,
             np.sqrt(grade) / band.tan_tilt - 1.0, (band.clearance - clear) / 0.5,
         ])  # fmt: skip
-        residuals = np.vstack([alpha * rate * q[1].T, beta * np.maximum(0.0, over)])
+        hinges = beta * np.maximum(0.0, over)
         if not derive:
-            return residuals, []
+            return np.vstack([root * pace, hinges]), []
+        residuals = np.vstack([share * root * q[1].T, share * root * speed, hinges])
         zero = np.zeros_like(speed)
         heading_d = np.array([[zero, -s / speed, zero], [zero, c / speed, zero]])
         cube = speed**3
@@ -108,15 +110,16 @@ class _Residuals:
         ]  # fmt: skip
         rate_d = by[0] * tangent_d + by[1] * grade_d + by[2] * curvature / bent * curvature_d + by[3] * turning * heading_d
         rate_d[:, 0] += by[3] * power_d
-        jacobian = []
+        root_d = rate_d / (2.0 * root)
+        jacobian = [share * root_d * factor for factor in (*q[1].T, speed)]
         for axis in range(2):
-            row = alpha * rate_d * q[1][:, axis]
-            row[axis, 1] += alpha * rate
-            jacobian.append(row)
+            jacobian[axis][axis, 1] += share * root
         clearance_d = np.zeros_like(tangent_d)
         clearance_d[:, 0] = -clear_d / 0.5
+        ratio_d = ratio * (0.5 * grade_d / (1.0 + grade) - tangent * tangent_d / (1.0 + tangent**2))
         slopes = (
-            sign * ratio / band.curvature * curvature_d, np.where(tangent < 0.0, -1.0, 1.0) / band.tan_slope * tangent_d,
+            (sign * ratio * curvature_d + np.abs(curvature) * ratio_d) / band.curvature,
+            np.where(tangent < 0.0, -1.0, 1.0) / band.tan_slope * tangent_d,
             grade_d / (2.0 * np.sqrt(grade + 1e-30) * band.tan_tilt), clearance_d,
         )  # fmt: skip
         jacobian += [beta * (over[k] > 0.0) * slopes[k] for k in range(4)]
@@ -174,13 +177,13 @@ def band_optimise(
 def _normal_equations(residuals: _Residuals, matrix: csr_matrix, control: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Upper banded normal matrix (9, n) and gradient (n,) over the free variables."""
     r, jacobian = residuals(control, derive=True)
-    normal, gradient = 0.0, 0.0
     size = 2 * len(control)
+    normal, gradient = csr_matrix((matrix.shape[1],) * 2), np.zeros(matrix.shape[1])
     for values, rows in zip(r, jacobian, strict=True):
         parts = []
         for axis in range(2):
-            part = sum(operator.multiply(weight[:, None]) for operator, weight in zip(residuals.operators, rows[axis], strict=True))
-            parts.append(_spread(csr_matrix(part), axis, size))
+            pairs = zip(residuals.operators, rows[axis], strict=True)
+            parts.append(_spread(csr_matrix(sum(operator.multiply(weight[:, None]) for operator, weight in pairs)), axis, size))
         whole = (parts[0] + parts[1]) @ matrix
         normal, gradient = normal + whole.T @ whole, gradient + whole.T @ values
     for axis in range(2):

@@ -6,7 +6,9 @@ third derivative of the heading and second derivative of the speed. Position fol
 closed Newton-Cotes quadrature, so every iterate is exactly non-holonomic.
 
 Terrain, light and clearance enter as Taylor data around the sample positions (`field_data`, filled by `oracle.c`),
-which makes first and second derivatives exact without differentiating through a spline.
+which makes first and second derivatives exact without differentiating through a spline. One thing is left out of the
+derivatives on purpose: the light at a sample changes with the time at which it is reached, hence with the unit duration. The
+Sun moves by no more than 7e-5 rad/s (Mars); Newton's method does not miss that, and the values take the light at the right time.
 """
 
 from __future__ import annotations

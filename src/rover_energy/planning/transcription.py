@@ -7,7 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
+from rover_energy.errors import InputError
 from rover_energy.planning.model import ENERGY_SCALE, POWER_SCALE, ROWS
 from rover_energy.planning.path import Path
 from rover_energy.planning.retiming import Timing
@@ -22,6 +24,7 @@ LEAST_PIECES, MOST_PIECES = 16, 1200
 GRADING = (0.3, 0.3, 0.4, 0.5, 0.7)
 POWER_MARGIN = 0.10  # [W] kept from the start, about what the certificate asks between its samples
 ENERGY_MARGIN = 2.0  # [J] kept above the floor for the quadrature
+DEADLINE_SHARE = 0.998  # of the time allowed
 LEAST_UNIT = 0.02  # [s]
 MOVING = 0.05  # [m/s] from which on a rover counts as driving, and its first pieces need not be short
 
@@ -30,7 +33,10 @@ MOVING = 0.05  # [m/s] from which on a rover counts as driving, and its first pi
 class Motion:
     """Where the traverse begins: pose, and for a rover that is driving its speeds.
 
-    `speed` is horizontal [m/s], `heading_rate` [rad/s], `battery_energy` [J], `time` [s] from the mission's start.
+    `speed` is horizontal [m/s], `heading_rate` [rad/s], `battery_energy` [J]; `time` [s] from the mission's start, and
+    `spent_energy` what all loads have consumed since [J], count against its deadline and its energy budget.
+
+    Raises InputError for a value that is not finite or is negative where it cannot be.
     """
 
     x: float
@@ -40,6 +46,16 @@ class Motion:
     heading_rate: float = 0.0
     battery_energy: float | None = None  # None: from the mission's state of charge
     time: float = 0.0
+    spent_energy: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is None and name == "battery_energy":
+                continue
+            signed = name in ("x", "y", "heading", "heading_rate")
+            if not (np.isfinite(value) and (signed or value >= 0.0)):
+                wanted = "a finite number" if signed else "a finite number from 0 up"
+                raise InputError("start", name, f"is not {wanted}", "read the state of the rover again", value)
 
     @property
     def pose(self) -> tuple[float, float, float]:
@@ -70,6 +86,15 @@ class Programme:
         if self.variant.budget:
             upper[-1] -= slack / ENERGY_SCALE
         return replace(self, lower_x=lower, upper_x=upper)
+
+    def holding_back(self, names: tuple[str, ...], samples: Any, amount: float) -> Programme:
+        """The same with the bounds of some rows drawn in by `amount` at some samples, counted over all pieces."""
+        rows = self.limit_rows.reshape(-1, len(ROWS))[samples]
+        lower, upper = self.lower_g.copy(), self.upper_g.copy()
+        for name in names:
+            lower[rows[:, ROWS.index(name)]] += amount
+            upper[rows[:, ROWS.index(name)]] -= amount
+        return replace(self, lower_g=lower, upper_g=upper)
 
     @property
     def limit_rows(self) -> Any:
@@ -124,7 +149,8 @@ def continue_programme(world: World, start: Motion, trajectory: Trajectory, elap
 
 def variant_of(world: World) -> Variant:
     """The states that the mission needs."""
-    return Variant(battery=world.mission.use_battery, budget=world.mission.energy_budget is not None)
+    battery = world.mission.use_battery and usable_capacity(world.rover.battery) > 0.0
+    return Variant(battery=battery, budget=world.mission.energy_budget is not None)
 
 
 def _programme(
@@ -139,9 +165,9 @@ def _programme(
 
 
 def start_energy(world: World, start: Motion) -> float:
-    """Stored energy at the start [J]."""
+    """Stored energy at the start [J], no more than the battery holds."""
     if start.battery_energy is not None:
-        return start.battery_energy
+        return min(start.battery_energy, usable_capacity(world.rover.battery))
     return world.mission.state_of_charge * usable_capacity(world.rover.battery)
 
 
@@ -207,6 +233,30 @@ def _constraint_bounds(
     return lower, upper
 
 
+#: How far the bounds of place may open: the share of each limit that the optimiser holds back, and of the clearance [m].
+OPENING = {"along_slope": 1.0 - HELD_BACK["along_slope"], "tilt": 2.0 * (1.0 - HELD_BACK["tilt"]), "clearance": 0.06}
+
+
+def opened_to(programme: Programme, limits: Any) -> Programme:
+    """Bounds of slope, tilt and clearance opened to the guess, around the samples where it passes them by little.
+
+    The searched path may begin, end or squeeze through where the true limits hold but not what is held back from them;
+    without this the programme would have no solution there. The certificate knows the true limits only.
+    """
+    rows = programme.limit_rows.reshape(programme.pieces, SAMPLES, len(ROWS))
+    lower, upper = programme.lower_g.copy(), programme.upper_g.copy()
+    for name, share in OPENING.items():
+        index = rows[:, :, ROWS.index(name)].ravel()
+        value = limits[:, :, ROWS.index(name)].ravel()
+        for bound, sign in ((upper, 1.0), (lower, -1.0)):
+            if not np.all(np.isfinite(bound[index])):
+                continue
+            most = share if name == "clearance" else share * np.abs(bound[index])
+            excess = np.clip(sign * (value - bound[index]), 0.0, most)
+            bound[index] += sign * maximum_filter1d(excess, 7)
+    return replace(programme, lower_g=lower, upper_g=upper)
+
+
 def _start_energies(world: World, start: Motion, variant: Variant) -> list[float]:
     energies = [start_energy(world, start) / ENERGY_SCALE] if variant.battery else []
     return energies + ([0.0] if variant.budget else [])
@@ -232,7 +282,9 @@ def _variable_bounds(world: World, variant: Variant, pieces: int, units: float) 
     lower[7::nz] = LEAST_UNIT
     last = pieces * nz
     if mission.deadline is not None:
-        upper[last + 7] = mission.deadline / units
+        # where time is not what the cost is about, room is left for a last stretch of time
+        share = DEADLINE_SHARE if mission.weights.energy > 0.0 or mission.weights.time == 0.0 else 1.0
+        upper[last + 7] = share * mission.deadline / units
     bound = world.rover.limits.acceleration
     lower[last + 6], upper[last + 6] = -bound, bound
     if variant.battery:

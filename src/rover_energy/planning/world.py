@@ -119,8 +119,8 @@ def model_constants(rover: RoverParameters, mission: MissionParameters, gravity:
         "mass": move.mass, "gravity": gravity, "yaw_inertia": move.yaw_inertia,
         "inverse_efficiency": 1.0 / move.drivetrain_efficiency, "turn_moment": move.turn_moment,
         "resistance_0": r0, "resistance_1": r1, "resistance_2": r2, "c1": move.resistance.c1, "c2": move.resistance.c2,
-        "slip_maximum": move.slip.maximum, "slip_ratio": move.slip.maximum / max(move.slip.flat, 1e-12) - 1.0,
-        "slip_gain": move.slip.gain,
+        "slip_maximum": move.slip.maximum if move.slip.flat > 0.0 else 0.0,
+        "slip_ratio": move.slip.maximum / max(move.slip.flat, 1e-12) - 1.0, "slip_gain": move.slip.gain,
         "load_power": rover.loads.base_power + rover.loads.inference_power,
         "rtg_power": float(rtg_power(rover.rtg, mission.years_since_fuelling)),
         "pv_gain": float(array_gain(pv)),
@@ -171,6 +171,6 @@ def clearance_grid(terrain: Terrain, keep_outs: Sequence[shapely.Polygon], half_
             continue
         points = shapely.points(x[rows, columns], y[rows, columns])
         shapely.prepare(polygon)
-        signed = np.where(shapely.contains(polygon, points), -1.0, 1.0) * shapely.distance(polygon.exterior, points)
+        signed = np.where(shapely.contains(polygon, points), -1.0, 1.0) * shapely.distance(polygon.boundary, points)
         distance[rows, columns] = np.minimum(distance[rows, columns], signed - half_width - CLEARANCE_MARGIN)
     return Grid(distance, xmin, ymin, cell)

@@ -1,0 +1,155 @@
+"""Write the generated parts of the documentation: `python docs/generate.py`, or `--check` to see whether they are current.
+
+A generated part stands between two comment lines that name it. Everything around it is written by hand.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from rover_energy.mission import MissionParameters
+from rover_energy.parameters import Parameters, describe
+from rover_energy.planning import model, optimiser, transcription, world
+from rover_energy.planning.refusal import REMEDIES
+from rover_energy.power.pv import array_gain
+from rover_energy.rover import RoverParameters
+
+DOCS = Path(__file__).resolve().parent
+SOLAR_CONSTANT = 1361.0  # [W/m2]
+
+
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def number(value: Any, unit: str = "-") -> str:
+    """A default or a bound as people read it; angles also in degrees."""
+    if value is None:
+        return "`null`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, float):
+        degrees = f" ({math.degrees(value):.4g} deg)" if unit == "rad" and value else ""
+        return f"{value:.6g}{degrees}"
+    if isinstance(value, tuple):
+        return f"`{list(value)}`"
+    return f"`{value}`" if isinstance(value, str) else str(value)
+
+
+def bounds(row: dict[str, Any]) -> str:
+    """What values are allowed."""
+    if row["choices"]:
+        return ", ".join(f"`{choice}`" for choice in row["choices"])
+    low, high = row["minimum"], row["maximum"]
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{low:g} .. {high:g}"
+    return f"at least {low:g}" if math.isfinite(low) else (f"at most {high:g}" if math.isfinite(high) else "")
+
+
+def parameter_table(cls: type[Parameters]) -> str:
+    """Every field of a parameter file."""
+    return table(
+        ("field", "default", "unit", "allowed", "meaning"),
+        (
+            (
+                f"`{row['name']}`", number(row["default"], row["unit"]), "" if row["unit"] == "-" else row["unit"], bounds(row),
+                row["description"] + (f" ({row['source']})" if row["source"] else ""),
+            )
+            for row in describe(cls)
+        ),
+    )  # fmt: skip
+
+
+def remedy_table() -> str:
+    """What is advised when a constraint binds."""
+    return table(("constraint", "what may help, in this order"), ((f"`{name}`", "; ".join(texts)) for name, texts in REMEDIES.items()))
+
+
+def smoothing_table() -> str:
+    """Where the optimiser's model rounds a kink, and by how much at most with the default rover."""
+    rover = RoverParameters()
+    gain = 1.0 / rover.locomotion.drivetrain_efficiency
+    light = SOLAR_CONSTANT * float(array_gain(rover.pv))
+    sloped = 0.150  # largest shortfall of `lower_positive`, in units of its epsilon
+    rows = (
+        ("max(0, F v/(1 - s)), drive power", "_DRIVE_EPSILON", "W", "demand over", 0.5 * model._DRIVE_EPSILON * gain, "at zero drive power"),
+        ("max(0, I_z alpha omega), yaw inertia", "_SPIN_EPSILON", "W", "demand over", 0.5 * model._SPIN_EPSILON * gain, "at zero yaw inertia power"),
+        (
+            "abs(omega), in the energies only", "_TURN_EPSILON", "rad/s", "demand over",
+            model._TURN_EPSILON * rover.locomotion.turn_moment * gain, "when not turning",
+        ),
+        ("max(0, n . s), light on the array", "_INCIDENCE_EPSILON", "-", "supply under", sloped * model._INCIDENCE_EPSILON * light, "Sun in the panel's plane"),
+        ("min(available, power limit)", "_SUPPLY_EPSILON", "W", "supply under", 0.5 * model._SUPPLY_EPSILON, "where both are equal"),
+        ("battery intake, two minima", "_SUPPLY_EPSILON", "W", "storing under", 1.0 * model._SUPPLY_EPSILON, "at most, near no net power or the charge limit"),
+        ("taper of the battery's limits", "0.001", "-", "limit under", 0.0005 * rover.battery.max_discharge_power, "where the taper begins"),
+    )  # fmt: skip
+    return table(
+        ("exact law", "epsilon", "side of the error", "worst [W]", "where"),
+        (
+            (law, f"{epsilon if epsilon[0].isdigit() else getattr(model, epsilon):g}{'' if unit == '-' else ' ' + unit}"
+             if not epsilon[0].isdigit() else epsilon, f"{side}-stated", f"{worst:.3f}", where)
+            for law, epsilon, unit, side, worst, where in rows
+        ),
+    )  # fmt: skip
+
+
+def margin_table() -> str:
+    """What the optimiser keeps back from the limits, for what happens between its samples."""
+    shares = [(f"`limits.{name}`", f"{100.0 * (1.0 - share):.2f} % of the limit") for name, share in world.HELD_BACK.items()]
+    rest = [
+        ("power", f"{transcription.POWER_MARGIN:g} W"),
+        ("battery floor, energy budget", f"{transcription.ENERGY_MARGIN:g} J"),
+        ("keep-outs", f"{world.CLEARANCE_MARGIN:g} m, for the rounding of corners by the spline"),
+        ("border of the map", f"{world.EDGE_MARGIN:g} m"),
+        ("pieces", f"{transcription.PIECES_PER_METRE:g} per metre, {transcription.LEAST_PIECES} to {transcription.MOST_PIECES}"),
+        ("tolerance of the solver", f"{optimiser.TOLERANCE:g}, in units of each row"),
+    ]
+    return table(("limit", "kept back, or setting"), [*shares, *rest])
+
+
+PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "rover.yaml": ("formats.md", lambda: parameter_table(RoverParameters)),
+    "mission.yaml": ("formats.md", lambda: parameter_table(MissionParameters)),
+    "remedies": ("planning.md", remedy_table),
+    "smoothing": ("physics_planning.md", smoothing_table),
+    "margins": ("physics_planning.md", margin_table),
+}
+
+
+def filled(name: str, text: str, content: str) -> str:
+    """The page with one generated part replaced. Raises ValueError when the page has no place for it."""
+    first, last = f"<!-- generated: {name} (python docs/generate.py) -->", f"<!-- end: {name} -->"
+    pattern = re.compile(re.escape(first) + ".*?" + re.escape(last), re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"no place for {name!r}: add the lines {first} and {last}")
+    return pattern.sub(lambda _: f"{first}\n\n{content}\n\n{last}", text)
+
+
+def pages() -> dict[Path, str]:
+    """Every page with generated parts, as it should read."""
+    result: dict[Path, str] = {}
+    for name, (page, make) in PARTS.items():
+        path = DOCS / page
+        result[path] = filled(name, result.get(path) or path.read_text(encoding="utf-8"), make())
+    return result
+
+
+def main() -> int:
+    """0 when everything was or is now current, 1 when `--check` finds an old page."""
+    old = {path: text for path, text in pages().items() if path.read_text(encoding="utf-8") != text}
+    for path, text in old.items():
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text, encoding="utf-8")
+        print(f"{path.name}: {'is not current' if '--check' in sys.argv[1:] else 'written'}")
+    return 1 if old and "--check" in sys.argv[1:] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
