@@ -85,12 +85,11 @@ def test_every_argument_is_described_and_defaults_exist(launch_file: Any) -> Non
 
 def test_the_command_plans(launch_file: Any, tmp_path: Path) -> None:
     """What it would start runs to a certified plan through the command line's own entry point."""
-    from rover_energy.cli.app import app
     from rover_energy.cli.main import run
 
     started = process(launch_file, start="4,4,0.8", goal="9,8,0.7", out=str(tmp_path / "out"), report="false")
     assert started.cmd[:3] == [sys.executable, "-m", "rover_energy.cli.main"]
-    assert run(app, started.cmd[3:]) == 0
+    assert run(started.cmd[3:]) == 0
     assert (tmp_path / "out" / "plan.json").is_file()
     assert not (tmp_path / "out" / "report.html").exists()
 

@@ -21,6 +21,7 @@ from rover_energy.parameters import load_yaml, to_mapping
 from rover_energy.planning.evaluation import Profile, evaluate_plan
 from rover_energy.planning.plan_file import write_plan, write_profile
 from rover_energy.planning.planner import PlannedTraverse, plan_traverse
+from rover_energy.planning.refusal import Refusal
 from rover_energy.planning.worker import SolverProcess
 from rover_energy.planning.world import World
 from rover_energy.power.battery import usable_capacity
@@ -54,6 +55,20 @@ def check_poses(terrain: Terrain, poses: tuple[Pose, Pose]) -> None:
         raise InputError(SOURCE, "--goal", "is the start pose itself", "give a goal that differs from --start", goal)
 
 
+def check_reach(world: World, poses: tuple[Pose, Pose]) -> None:
+    """Refuse what no drive can keep: the straight line at the greatest speed already breaks the deadline or the budget."""
+    mission, loads, speed = world.mission, world.rover.loads, world.rover.limits.speed
+    distance = math.dist(poses[0][:2], poses[1][:2])
+    seconds = distance / speed
+    power = loads.base_power + loads.inference_power
+    bounds = (("deadline", seconds, mission.deadline, "s"), ("energy_budget", seconds * power, mission.energy_budget, "J"))
+    for name, least, limit, unit in bounds:
+        if limit is not None and not least <= limit:
+            at_rest = f" under constant loads of {power:g} W" if unit == "J" else ""
+            text = f"{distance:.1f} m straight ahead at {speed:g} m/s{at_rest} take {least:.3g} {unit} or more"
+            raise Refusal(name, name, text, missing=least - limit, unit=unit)
+
+
 def check_report() -> None:
     """Before anything is planned: can a report be drawn? Raises MissingExtraError."""
     from importlib.util import find_spec
@@ -74,6 +89,7 @@ def plan_and_report(
     title: str,
 ) -> dict[str, Any]:
     """Plan, write everything, and return the summary. Raises InputError or Refusal; nothing is written then."""
+    check_reach(world, poses)
     step("planning (the first plan on a machine also compiles the solver)")
     with SolverProcess() as solver:
         traverse = plan_traverse(world, poses[0], poses[1], solver=solver, seconds=seconds)

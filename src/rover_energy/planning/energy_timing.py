@@ -19,6 +19,7 @@ from rover_energy.power.battery import floor_energy, usable_capacity
 from rover_energy.rover import RoverParameters
 from rover_energy.terrain.surface import Surface
 
+CHARGE_ROUNDS = 3  # in which bounds of charge and of time tighten each other
 COARSE_GRID = 0.05  # [m] between stations while looking for the cap
 COARSE_STATIONS = 1500  # at most, while looking for the cap
 BISECTIONS = 8
@@ -100,7 +101,7 @@ def _fit(segments: deque[tuple[float, float]], length: float, top: float, gain: 
     return top
 
 
-def energy_bound(task: Drive) -> LowerBound:
+def energy_bound(task: Drive, *, horizon: float = math.inf) -> LowerBound:
     """Least time of any drive of `task`, by the limits of motion and power and by the energy together.
 
     Notes
@@ -121,12 +122,19 @@ def energy_bound(task: Drive) -> LowerBound:
     state of charge: the bound holds whenever the rover passes and however the battery stands. It is exact up to the
     discretisation, which is of second order (1e-5 relative at the default grid), but need not be attained: it neglects
     the losses of charging.
+
+    With a `horizon` [s] the bound is for drives that take no longer than that, such as any that would beat a plan of this
+    duration. They cannot have charged the battery beyond what that time allows (`_most_energy`), which tells where the
+    discharge limit depends on the state of charge.
     """
     problem, battery = task.problem(), task.rover.battery
     supply = _best_supply(task)
-    available = task.available(supply, usable_capacity(battery))
-    timing = solve_once(task, problem, supply, available)
     work = least_work(problem, task.start_speed**2)
+    most = np.full(supply.shape, usable_capacity(battery))
+    timing = solve_once(task, problem, supply, task.available(supply, most))
+    for _ in range(CHARGE_ROUNDS if math.isfinite(horizon) and task.mission.use_battery else 0):
+        most = np.minimum(most, _most_energy(task, timing, supply, work, horizon))
+        timing = solve_once(task, problem, supply, task.available(supply, most))
     stored = task.energy - floor_energy(battery)
     usable = battery.discharge_efficiency * stored if task.mission.use_battery else 0.0
     surplus = (middle(supply) - task.constant_load) * np.diff(timing.time)
@@ -137,6 +145,19 @@ def energy_bound(task: Drive) -> LowerBound:
     duration = timing.duration + extra
     reason = _impossible(task, stored, duration, float(work[-1]))
     return LowerBound(math.inf if reason else duration, timing.duration, duration, float(work[-1]), reason)
+
+
+def _most_energy(task: Drive, timing: Timing, supply: FloatArray, work: FloatArray, horizon: float) -> FloatArray:
+    """Upper bound (n,) of the stored energy at the stations [J] for drives within `horizon` [s].
+
+    The rest of the path takes at least the time of `timing`, a lower bound itself; what is left before a station can at best
+    be spent where the supply is largest, and the work up to there is at least `work`.
+    """
+    spare = np.maximum(horizon - timing.duration, 0.0)
+    surplus = np.concatenate(([0.0], np.cumsum((middle(supply) - task.constant_load) * np.diff(timing.time))))
+    net = surplus + np.maximum(np.maximum.accumulate(supply) - task.constant_load, 0.0) * spare - work
+    battery = task.rover.battery
+    return np.asarray(task.energy + np.maximum(battery.charge_efficiency * net, net / battery.discharge_efficiency))
 
 
 def _seconds(missing: FloatArray, gain: FloatArray) -> FloatArray:
@@ -172,9 +193,10 @@ def time_lower_bound(
     mission: MissionParameters,
     *,
     grid: float = 0.01,
+    horizon: float = math.inf,
 ) -> LowerBound:
     """Least time of any drive along a path, from rest to rest; see `energy_bound`. Errors as `retiming.retime`."""
-    return energy_bound(drive(path, surface, environment, rover, mission, grid=grid))
+    return energy_bound(drive(path, surface, environment, rover, mission, grid=grid), horizon=horizon)
 
 
 def slow_for_energy(

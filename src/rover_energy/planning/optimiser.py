@@ -95,7 +95,8 @@ class Optimiser:
     def _opened(self, programme: Programme) -> Programme:
         """Bounds of place opened to the guess where it uses what the optimiser would hold back (see `transcription.opened_to`)."""
         oracle = self.oracle(programme.variant)
-        _, limits = oracle.limits(programme.x, programme.parameters)
+        reference = programme.x if programme.reference is None else programme.reference
+        _, limits = oracle.limits(reference, programme.parameters)
         return opened_to(programme, limits)
 
     def _merge(self, before: Outcome, after: Outcome) -> Outcome:

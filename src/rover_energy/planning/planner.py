@@ -169,6 +169,8 @@ class _Planning:
         if slower and self.start.speed == 0.0:
             sure = self._fallback(path, timing)
             if best is None or (sure is not None and sure.duration < best.duration):
+                if best is not None:
+                    self.notes.append(f"the optimum of {best.duration:.2f} s is slower than the plan along the searched path")
                 best = sure
         if best is None:
             raise Refusal.from_timing(lack) if lack is not None else self._refusal()

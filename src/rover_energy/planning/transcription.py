@@ -19,6 +19,7 @@ from rover_energy.planning.world import HELD_BACK, World
 from rover_energy.power.battery import floor_energy, usable_capacity
 
 PIECES_PER_METRE = 1.8
+SECONDS_PER_PIECE = 1.4  # at most, at the guess: where power is short the drive is slow, and long pieces cannot follow the ground
 LEAST_PIECES, MOST_PIECES = 16, 1200
 #: Lengths of the first pieces against the rest (mirrored at the end): the speed rises within few metres.
 GRADING = (0.3, 0.3, 0.4, 0.5, 0.7)
@@ -26,6 +27,7 @@ POWER_MARGIN = 0.10  # [W] kept from the start, about what the certificate asks 
 ENERGY_MARGIN = 2.0  # [J] kept above the floor for the quadrature
 DEADLINE_SHARE = 0.998  # of the time allowed
 LEAST_UNIT = 0.02  # [s]
+END_YAW_ACCELERATION = 1e-5  # [rad/s2] at the goal: it stops straight, for the same reason as it starts so
 MOVING = 0.05  # [m/s] from which on a rover counts as driving, and its first pieces need not be short
 
 
@@ -74,9 +76,12 @@ class Programme:
     upper_x: Any
     lower_g: Any
     upper_g: Any
+    held: Any = None  # by how much bounds are drawn in after they were opened (`holding_back`)
+    reference: Any = None  # the first guess, to which bounds of place may open (`opened_to`); None: `x`
 
     def with_guess(self, x: Any) -> Programme:
-        return replace(self, x=x)
+        """The same from another guess; the reference stays."""
+        return replace(self, x=x, reference=self.x if self.reference is None else self.reference)
 
     def keeping_energy(self, slack: float) -> Programme:
         """The same with `slack` [J] more above the floor and below the budget."""
@@ -90,11 +95,10 @@ class Programme:
     def holding_back(self, names: tuple[str, ...], samples: Any, amount: float) -> Programme:
         """The same with the bounds of some rows drawn in by `amount` at some samples, counted over all pieces."""
         rows = self.limit_rows.reshape(-1, len(ROWS))[samples]
-        lower, upper = self.lower_g.copy(), self.upper_g.copy()
+        held = np.zeros_like(self.lower_g) if self.held is None else self.held.copy()
         for name in names:
-            lower[rows[:, ROWS.index(name)]] += amount
-            upper[rows[:, ROWS.index(name)]] -= amount
-        return replace(self, lower_g=lower, upper_g=upper)
+            held[rows[:, ROWS.index(name)]] += amount
+        return replace(self, held=held)
 
     @property
     def limit_rows(self) -> Any:
@@ -111,9 +115,10 @@ def limit_rows(variant: Variant, pieces: int) -> Any:
     return first[:, None] + np.arange(limits)
 
 
-def piece_count(length: float, per_metre: float = PIECES_PER_METRE) -> int:
-    """Number of pieces for a path of so many metres, a multiple of four so that few solvers are made."""
-    return int(np.clip(4 * np.ceil(length * per_metre / 4.0), LEAST_PIECES, MOST_PIECES))
+def piece_count(length: float, duration: float) -> int:
+    """Number of pieces for a path [m] driven in a time [s], a multiple of four so that few solvers are made."""
+    wanted = max(length * PIECES_PER_METRE, duration / SECONDS_PER_PIECE)
+    return int(np.clip(4 * np.ceil(wanted / 4.0), LEAST_PIECES, MOST_PIECES))
 
 
 def duration_ratios(pieces: int, *, moving: bool = False) -> Any:
@@ -128,7 +133,7 @@ def duration_ratios(pieces: int, *, moving: bool = False) -> Any:
 
 def build_programme(world: World, start: Motion, path: Path, timing: Timing, *, pieces: int | None = None) -> Programme:
     """The programme for driving from `start` to the end of `path`, begun at the given timing of it."""
-    pieces = pieces or piece_count(path.length)
+    pieces = pieces or piece_count(path.length, timing.duration)
     variant = variant_of(world)
     ratios = duration_ratios(pieces, moving=start.speed > MOVING)
     guess = guess_vector(world, path, timing, ratios, variant)
@@ -140,7 +145,7 @@ def continue_programme(world: World, start: Motion, trajectory: Trajectory, elap
     """The programme for driving on from `start` to the end of a trajectory of which `elapsed` [s] are driven."""
     rest = trajectory.evaluate(np.linspace(elapsed, trajectory.duration, 50))
     length = float(np.trapezoid(rest.speed, rest.t))
-    ratios = duration_ratios(piece_count(length), moving=start.speed > MOVING)
+    ratios = duration_ratios(piece_count(length, trajectory.duration - elapsed), moving=start.speed > MOVING)
     guess = guess_from_trajectory(world, start, trajectory, elapsed, ratios)
     goal = trajectory.end_pose
     turns = round((start.heading - float(rest.heading[0])) / (2.0 * np.pi))  # stay on the trajectory's branch
@@ -226,7 +231,8 @@ def _constraint_bounds(
     energies = _start_energies(world, start, variant)
     state = np.array([start.x, start.y, heading, start.heading_rate, 0.0, start.speed, 0.0, *energies])
     slack = np.zeros(nx - 1)
-    slack[[4, 6]] = 1.0, free  # the first yaw and speed accelerations are the planner's choice
+    # the first accelerations are the planner's choice; from rest it starts straight, for there yaw rate over speed is their ratio
+    slack[[4, 6]] = 1.0 if start.speed > 0.0 else 0.0, free
     lower[nx : nx + nx - 1], upper[nx : nx + nx - 1] = state - slack, state + slack
     end = np.array([goal[0], goal[1], goal[2], 0.0, 0.0])
     lower[-5:], upper[-5:] = end, end
@@ -254,6 +260,8 @@ def opened_to(programme: Programme, limits: Any) -> Programme:
             most = share if name == "clearance" else share * np.abs(bound[index])
             excess = np.clip(sign * (value - bound[index]), 0.0, most)
             bound[index] += sign * maximum_filter1d(excess, 7)
+    if programme.held is not None:
+        lower, upper = lower + programme.held, upper - programme.held
     return replace(programme, lower_g=lower, upper_g=upper)
 
 
@@ -287,6 +295,7 @@ def _variable_bounds(world: World, variant: Variant, pieces: int, units: float) 
         upper[last + 7] = share * mission.deadline / units
     bound = world.rover.limits.acceleration
     lower[last + 6], upper[last + 6] = -bound, bound
+    lower[last + 4], upper[last + 4] = -END_YAW_ACCELERATION, END_YAW_ACCELERATION
     if variant.battery:
         lower[nz + 8 :: nz] = (floor_energy(world.rover.battery) + ENERGY_MARGIN) / ENERGY_SCALE
     if variant.budget and mission.energy_budget is not None:

@@ -1,0 +1,116 @@
+"""A plan sampled once, so that the controller finds everything about any instant of it in microseconds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rover_energy.environment.scene import Environment
+from rover_energy.errors import InputError
+from rover_energy.locomotion.demand import resistance_force, slip
+from rover_energy.mission import MissionParameters
+from rover_energy.planning.evaluation import evaluate_plan
+from rover_energy.planning.trajectory import Trajectory
+from rover_energy.rover import RoverParameters
+from rover_energy.terrain.surface import Surface
+
+Array = NDArray[np.float64]
+
+STEP = 0.05  # [s] between samples; linear interpolation then errs by some 1e-4 m/s
+
+
+class Point(NamedTuple):
+    """The plan at one instant, in the order of the rows of `Reference.table`; SI units.
+
+    grade : gravity * sin(along_slope) [m/s2]. resistance : at rest [N]. slip : by the model [-]. curvature : yaw rate over
+    speed, its limit at rest [1/m]. supply_power : generator and array [W]. total_power : all loads [W]. arc : travelled [m].
+    """
+
+    x: float
+    y: float
+    heading: float
+    speed: float
+    acceleration: float
+    yaw_rate: float
+    yaw_acceleration: float
+    curvature: float
+    grade: float
+    resistance: float
+    slip: float
+    supply_power: float
+    total_power: float
+    battery_energy: float
+    arc: float
+
+
+FIELDS = Point._fields
+ROW = {name: index for index, name in enumerate(FIELDS)}
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A plan at equidistant times.
+
+    table : (fields, n), rows in the order of `Point`. step : [s]. duration : [s].
+    """
+
+    table: Array
+    step: float
+    duration: float
+
+    @classmethod
+    def sample(
+        cls,
+        trajectory: Trajectory,
+        surface: Surface,
+        environment: Environment,
+        rover: RoverParameters,
+        mission: MissionParameters,
+        *,
+        step: float = STEP,
+    ) -> Reference:
+        """Evaluate a plan in its world; see `planning.evaluation`.
+
+        Raises InputError when the plan leaves the map or the time that the environment covers.
+        """
+        count = max(2, math.ceil(trajectory.duration / step))
+        times = np.linspace(0.0, trajectory.duration, count + 1)
+        profile = evaluate_plan(trajectory, surface, environment, rover, mission, times)
+        stretch = 0.5 * (profile.speed[1:] + profile.speed[:-1]) * np.diff(times)
+        rows = {
+            **profile.columns(),
+            "heading": np.unwrap(profile.heading),
+            "grade": environment.gravity * np.sin(profile.along_slope),
+            "resistance": resistance_force(rover.locomotion, speed=0.0, tilt=profile.tilt, gravity=environment.gravity)
+            + 0.0 * times,
+            "slip": slip(rover.locomotion.slip, profile.along_slope),
+            "supply_power": profile.rtg_power + profile.pv_power,
+            "arc": np.concatenate(([0.0], np.cumsum(stretch))),
+        }
+        curvature = np.where(np.isfinite(profile.curvature), profile.curvature, 0.0)
+        rows["curvature"] = np.clip(curvature, -2.0 * rover.limits.curvature, 2.0 * rover.limits.curvature)
+        table = np.array([rows[name] for name in FIELDS])
+        if not np.all(np.isfinite(table)):
+            where = float(times[int(np.argmin(np.isfinite(table).all(axis=0)))])
+            raise InputError("plan", "trajectory", f"leaves the map or the light's time span at {where:.2f} s", "plan again", where)
+        return cls(table, float(times[1]), trajectory.duration)
+
+    def at(self, time: float) -> Point:
+        """The plan at a time [s], held beyond both ends."""
+        place = min(max(time / self.step, 0.0), self.table.shape[1] - 1.0)
+        index = min(int(place), self.table.shape[1] - 2)
+        share = place - index
+        pair = self.table[:, index : index + 2]
+        return Point(*(pair[:, 0] + share * (pair[:, 1] - pair[:, 0])).tolist())
+
+    def ahead(self, time: float, seconds: float, spacing: float) -> tuple[Array, Array]:
+        """Samples from a time on: times after it (m,) [s] and columns (fields, m), nearest samples about `spacing` apart."""
+        stride = max(1, round(spacing / self.step))
+        first = min(max(int(time / self.step), 0), self.table.shape[1] - 1)
+        columns = self.table[:, first : first + int(seconds / self.step) + 1 : stride]
+        after = np.maximum(0.0, (first + stride * np.arange(columns.shape[1])) * self.step - time)
+        return after, columns
