@@ -1,7 +1,8 @@
 """Many seeded problems: accepted, refused, fallen back, and what a second evaluator says of every accepted plan.
 
-Every plan is written as `plan.json` would be and judged by `evaluator.py`, which shares nothing with the planner. Refused problems
-are searched again, long and by two methods (`feasibility.py`); the success rate counts the problems that have a solution.
+Every plan is written as `plan.json` would be and judged by `evaluator.py`, which shares nothing with the planner. Refused
+problems are searched again, long and by two methods (`feasibility.py`); the success rate counts the problems that have a
+solution.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -79,7 +80,7 @@ def attempt(problem: Problem, solver: SolverProcess, judge: Judge) -> Result:
     )  # fmt: skip
 
 
-def run(chosen: Sequence[Problem] | Any, total: int, *, seconds: float) -> list[Result]:
+def run(chosen: Iterable[Problem], total: int, *, seconds: float) -> list[Result]:
     """All problems; refused ones are searched with OMPL for so many seconds."""
     judge, results = Judge(), []
     with SolverProcess() as solver:
@@ -98,7 +99,18 @@ def run(chosen: Sequence[Problem] | Any, total: int, *, seconds: float) -> list[
 def summary(results: Sequence[Result]) -> str:
     """The table by setting, the worst of all, and the lists."""
     rows = [_row(s, [r for r in results if r.setting == s]) for s in dict.fromkeys(r.setting for r in results)]
-    columns = ("setting", "problems", "optimal", "fallback", "refused", "of these feasible", "success %", "faults", "ms median", "ms 95 %")
+    columns = (
+        "setting",
+        "problems",
+        "optimal",
+        "fallback",
+        "refused",
+        "of these feasible",
+        "success %",
+        "faults",
+        "ms median",
+        "ms 95 %",
+    )
     parts = [table(columns, [*rows, _row("all", results)], "campaign: success is of the problems with a known solution")]
     parts += [_worst([r for r in results if r.opinion is not None])]
     reasons = Counter(f"{r.status} ({r.constraint})" for r in results if not r.accepted)
@@ -151,7 +163,9 @@ def _worst(results: Sequence[Result]) -> str:
 def _line(result: Result) -> str:
     faults = ", ".join(result.opinion.faults) if result.opinion else ""
     found = f"feasible by {result.feasible}" if result.feasible else ""
-    return " | ".join(part for part in (result.key, result.status, f"{result.seconds:.2f} s", faults, found, result.detail) if part)
+    return " | ".join(
+        part for part in (result.key, result.status, f"{result.seconds:.2f} s", faults, found, result.detail) if part
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> list[Result]:
@@ -164,6 +178,7 @@ def main(argv: Sequence[str] | None = None) -> list[Result]:
     options = parse(arguments, argv)
     worlds = options.worlds or (MARS_WORLDS[:1] if options.quick else world_names())
     if options.only:
+        chosen: Iterable[Problem]
         named = [key.split("/") for key in options.only]
         chosen, total = (make_problem(w, s, int(n), options.seed) for w, s, n in named), len(named)
     else:

@@ -101,7 +101,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = ""
     cells = [[str(c) for c in columns], *([_shown(v) for v in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     lines = [
-        "  ".join(text.ljust(width) if i == 0 else text.rjust(width) for i, (text, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            text.ljust(width) if i == 0 else text.rjust(width) for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in cells
     ]
     rule = "-" * max(len(line) for line in lines)

@@ -1,9 +1,9 @@
 """A second opinion on plans: limits, power and battery from `plan.json` alone, with numpy and scipy.
 
 Nothing of rover_energy's planner, evaluation or certificate is used here. The terrain is read by `map_coordinates` on its own
-filtered heights; slopes are central differences of heights, acceleration and yaw acceleration central differences in time of speed
-and yaw rate along the piece's polynomial; no second derivative of the terrain is needed. The power model is written out from the
-documented equations, the battery is stepped every 10 ms.
+filtered heights; slopes are central differences of heights, acceleration and yaw acceleration central differences in time of
+speed and yaw rate along the piece's polynomial; no second derivative of the terrain is needed. The power model is written out
+from the documented equations, the battery is stepped every 10 ms.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ class Ground:
             for into, index in zip(layers, (low, high), strict=True):
                 for k in np.unique(index):
                     pick = index == k
-                    into[pick] = map_coordinates(self.sunlit[k], [row[pick], column[pick]], order=3, mode="nearest", prefilter=False)
+                    into[pick] = map_coordinates(
+                        self.sunlit[k], [row[pick], column[pick]], order=3, mode="nearest", prefilter=False
+                    )
             seen = (1.0 - weight) * layers[0] + weight * layers[1]
         return between(self.sun), between(self.direct), between(self.diffuse), seen
 
@@ -235,8 +237,13 @@ def _motion(track: Mapping[str, Any], ground: Ground) -> dict[str, Array]:
     before, after = moments(-INSTANT), moments(INSTANT)
     rates = [(b - a) / (2.0 * INSTANT) for a, b in zip(before[2:], after[2:], strict=True)]
     return {
-        "along": along, "across": across, "speed": speed, "yaw_rate": yaw_rate, "acceleration": rates[0], "yaw_acceleration": rates[1],
-    }  # fmt: skip
+        "along": along,
+        "across": across,
+        "speed": speed,
+        "yaw_rate": yaw_rate,
+        "acceleration": rates[0],
+        "yaw_acceleration": rates[1],
+    }
 
 
 def _power(

@@ -1,9 +1,10 @@
 """Whether a refused problem had a solution: two searches that are given far more time than the planner takes.
 
-A problem counts as feasible when a path is known that keeps the limits of motion on the exact surface, and along which a drive keeps
-power and energy. Paths come from (1) the planner's own lattice, much finer and with thirty times its budget, without the cost map's
-margins, and (2) OMPL's RRT* over Dubins paths, which shares nothing with it. That decides "feasible" for sure, and "not feasible" only
-as far as these searches see: an upper bound of the planner's success rate is never claimed from it.
+A problem counts as feasible when a path is known that keeps the limits of motion on the exact surface, and along which a drive
+keeps power and energy. Paths come from (1) the planner's own lattice, much finer and with thirty times its budget, without the cost
+map's margins, and (2) OMPL's RRT* over Dubins paths, which shares nothing with it. Finding one proves that the problem is feasible;
+finding none proves nothing, so the success rate among feasible problems is an upper estimate, and the share of all problems that
+were accepted is a lower one.
 """
 
 from __future__ import annotations

@@ -84,7 +84,9 @@ def rows(groups: dict[float, list[Point]]) -> list[Sequence[Any]]:
     result: list[Sequence[Any]] = []
     for length, points in groups.items():
         good = [p for p in points if p.status == "optimal"]
-        median = [quantiles([getattr(p, name) for p in good], (0.5,))[0] for name in ("pieces", "first_solve", "total", "iterations")]
+        median = [
+            quantiles([getattr(p, name) for p in good], (0.5,))[0] for name in ("pieces", "first_solve", "total", "iterations")
+        ]
         each = quantiles([1e3 * p.solve / (p.pieces * p.iterations) for p in good], (0.5,))[0]
         result.append((f"{length:g} m", len(points), len(good), median[0], 1e3 * median[1], 1e3 * median[2], median[3], each))
     return result
@@ -103,7 +105,12 @@ def picture(points: Sequence[Point], path: Path) -> None:
     good = [p for p in points if p.status == "optimal"]
     figure, axes = plt.subplots(figsize=(6.0, 4.0))
     for name, label in (("total", "whole plan"), ("first_solve", "first solve")):
-        axes.loglog([p.length for p in good], [getattr(p, name) for p in good], "o", label=f"{label}, exponent {exponent(points, name):.2f}")
+        axes.loglog(
+            [p.length for p in good],
+            [getattr(p, name) for p in good],
+            "o",
+            label=f"{label}, exponent {exponent(points, name):.2f}",
+        )
     axes.set_xlabel("length of the path [m]")
     axes.set_ylabel("time [s]")
     axes.grid(which="both", alpha=0.3)
@@ -124,7 +131,9 @@ def main(argv: Sequence[str] | None = None) -> list[Point]:
     world = big_world(options.seed, 80.0 if options.quick else MAP)
     solver, rng = LocalSolver(), np.random.default_rng(options.seed)
     groups: dict[float, list[Point]] = {length: [] for length in lengths}
-    for length in progress([length for length in lengths for _ in range(options.problems)], len(lengths) * options.problems, "growth"):
+    for length in progress(
+        [length for length in lengths for _ in range(options.problems)], len(lengths) * options.problems, "growth"
+    ):
         groups[length].append(measure(world, length, rng, solver))
     columns = ("length", "problems", "optimal", "pieces", "first solve ms", "whole plan ms", "iterations", "ms/piece/iteration")
     print(table(columns, rows(groups), f"growth, {options.problems} problems per length; medians of the optimal plans"))

@@ -1,11 +1,11 @@
 """How far plans are from the best: against the lower bound on their own path, and against peers with exact retiming.
 
-Peers get a path from somewhere else and then the fastest drive along it that exists: the planner's searched path, timed exactly
-by `slow_for_energy` and by TOPP-RA; and OMPL's path, timed exactly. Their drives jump in acceleration and are certified nowhere, so a
-ratio of 1 against them is more than a tie. TOPP-RA has the supplies of the start throughout and knows no battery floor; it is
-compared where that is the whole truth (setting "tight"). The lower bound need not be attainable where energy binds ("floor", "budget"):
-it leaves out what charging loses and what resistance grows with speed. There "own path + exact", a drive that keeps the limits on our
-own path, is the second reference.
+Peers get a path from somewhere else and then the fastest drive along it that exists: the planner's searched path, timed
+exactly by `slow_for_energy` and by TOPP-RA; and OMPL's path, timed exactly. Their drives jump in acceleration and are
+certified nowhere, so a ratio of 1 against them is more than a tie. TOPP-RA has the supplies of the start throughout and knows
+no battery floor; it is compared where that is the whole truth (setting "tight"). The lower bound need not be attainable where
+energy binds ("floor", "budget"): it leaves out what charging loses and what resistance grows with speed. There "own path +
+exact", a drive that keeps the limits on our own path, is the second reference.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PEERS = ("own path + exact", "searched + exact", "searched + TOPP-RA", "OMPL + e
 
 @dataclass
 class Case:
-    """One accepted plan: its duration, the bound on its own path, and the peers' durations [s], infinite where a peer has none."""
+    """One accepted plan: its duration, the bound on its own path, the peers' durations [s] (infinite where a peer has none)."""
 
     key: str
     setting: str
@@ -60,7 +60,9 @@ def measure(problem: Problem, solver: SolverProcess, planner: str, seconds: floa
     where = (world.surface, world.environment, world.rover, world.mission)
     bound = time_lower_bound(trajectory_path(plan.trajectory), *where, grid=GRID).duration
     case = Case(problem.key, problem.setting, plan.status, plan.duration, bound)
-    case.peers["own path + exact"] = _attempt(lambda: slow_for_energy(trajectory_path(plan.trajectory), *where, grid=GRID).duration)
+    case.peers["own path + exact"] = _attempt(
+        lambda: slow_for_energy(trajectory_path(plan.trajectory), *where, grid=GRID).duration
+    )
     case.peers["searched + exact"] = _attempt(lambda: slow_for_energy(plan.path, *where, grid=GRID).duration)
     if problem.setting == "tight":
         case.peers["searched + TOPP-RA"] = _attempt(lambda: retime_with_toppra(drive(plan.path, *where, grid=GRID)).duration)
@@ -81,7 +83,14 @@ def _attempt(duration: Callable[[], float]) -> float:
 def _ompl(problem: Problem, planner: str, seconds: float) -> float:
     world = problem.world
     path: Path | None = plan_with_ompl(
-        world.surface, world.rover, problem.start, problem.goal, keep_outs=world.keep_outs, planner=planner, seconds=seconds, seed=1
+        world.surface,
+        world.rover,
+        problem.start,
+        problem.goal,
+        keep_outs=world.keep_outs,
+        planner=planner,
+        seconds=seconds,
+        seed=1,
     ).path
     if path is None:
         return math.inf
@@ -95,7 +104,12 @@ def report(cases: Sequence[Case]) -> str:
     settings = [*dict.fromkeys(c.setting for c in cases), "all"]
     chosen = {s: [c for c in cases if s in (c.setting, "all")] for s in settings}
     gaps = [
-        (s, len(chosen[s]), *quantiles([c.gap for c in chosen[s]]), *quantiles([c.gap for c in chosen[s] if c.status == "optimal"]))
+        (
+            s,
+            len(chosen[s]),
+            *quantiles([c.gap for c in chosen[s]]),
+            *quantiles([c.gap for c in chosen[s] if c.status == "optimal"]),
+        )
         for s in settings
     ]
     columns = ("setting", "plans", "median", "95 %", "max", "optimal: median", "95 %", "max")
@@ -106,7 +120,9 @@ def report(cases: Sequence[Case]) -> str:
             known = [c for c in chosen[setting] if not math.isnan(c.peers.get(peer, math.nan))]
             ratios = [c.duration / c.peers[peer] for c in known if math.isfinite(c.peers[peer])]
             if known:
-                rows.append((f"{setting}: {peer}", len(known), len(known) - len(ratios), *quantiles(ratios, (0.0, 0.25, 0.5, 0.75, 1.0))))
+                rows.append(
+                    (f"{setting}: {peer}", len(known), len(known) - len(ratios), *quantiles(ratios, (0.0, 0.25, 0.5, 0.75, 1.0)))
+                )
     columns = ("setting: peer", "plans", "peer fails", "least", "25 %", "median", "75 %", "most")
     return first + "\n" + table(columns, rows, "time of our plan over the peer's [-], below 1 is better than the peer")
 

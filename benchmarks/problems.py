@@ -1,9 +1,9 @@
 """Seeded planning problems: worlds, power settings, random poses.
 
 A world is a terrain, generated or real, with a rover that fits it. A setting decides supplies and Sun such that something
-binds: "tight" has no battery, "battery" has one of 40 W, "floor" starts 0.4 % above the battery's floor, "budget" may spend no more
-than halfway between the fastest and the thriftiest drive, "shadows" has the Sun 5 deg up behind the terrain and no battery, and "mars"
-a Sun that moves, with shadows and dust in the air.
+binds: "tight" has no battery, "battery" has one of 40 W, "floor" starts 0.4 % above the battery's floor, "budget" may spend
+no more than halfway between the fastest and the thriftiest drive, "shadows" has the Sun 5 deg up behind the terrain and no
+battery, and "mars" a Sun that moves, with shadows and dust in the air.
 """
 
 from __future__ import annotations
@@ -189,7 +189,9 @@ def with_budget(world: World, start: Sequence[float], goal: Sequence[float]) -> 
         path = find_path(world.cost_map, start, goal).path
         where = (path, world.surface, world.environment, world.rover, world.mission)
         fast = slow_for_energy(*where, grid=0.05).consumed_energy
-        slow = min(retime(*where, grid=0.05, speed_cap=share * world.rover.limits.speed).consumed_energy for share in (0.75, 0.6, 0.45))
+        slow = min(
+            retime(*where, grid=0.05, speed_cap=share * world.rover.limits.speed).consumed_energy for share in (0.75, 0.6, 0.45)
+        )
     except (SearchFailure, TimingError):
         return world
     return world.with_mission(replace(world.mission, energy_budget=0.5 * (fast + min(fast, slow))))

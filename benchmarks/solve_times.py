@@ -1,9 +1,9 @@
 """Times of solves, plans and replans in a warm process, and of other solvers on the very same programmes.
 
-First solve: one cold optimisation of a 20 m traverse. Whole first plan: search, retiming, optimisation, tightening and certificate.
-Replan: one second further along, 2 cm and 0.01 rad beside the plan, driving. Peers solve the same programmes from the same guess:
-the compiled functions with IPOPT; plain CasADi with IPOPT, built anew for each as it has to be; an augmented Lagrangian with L-BFGS on
-the compiled functions. The times are of the wall clock, so the machine should be idle.
+First solve: one cold optimisation of a 20 m traverse. Whole first plan: search, retiming, optimisation, tightening and
+certificate. Replan: one second further along, 2 cm and 0.01 rad beside the plan, driving. Peers solve the same programmes
+from the same guess: the compiled functions with IPOPT; plain CasADi with IPOPT, built anew for each as it has to be; an
+augmented Lagrangian with L-BFGS on the compiled functions. The times are of the wall clock, so the machine should be idle.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def moved(problem: Problem, plan: PlannedTraverse, now: float, rng: np.random.Ge
 
 def peers(kept: Sequence[tuple[Problem, Programme, Outcome]], samples: Samples, seconds: float) -> dict[str, list[int]]:
     """Solve the same programmes otherwise. Returns successes and attempts."""
-    optimiser, counts = Optimiser(), {}
+    optimiser = Optimiser()
+    counts: dict[str, list[int]] = {}
     for problem, programme, ours in progress(kept, len(kept), "peers"):
         fields = problem.world.fields
         optimiser.set_scene(fields)
@@ -174,9 +175,11 @@ def main(argv: Sequence[str] | None = None) -> Samples:
     arguments.add_argument("--peer-seconds", type=float, default=60.0)
     arguments.add_argument("--replans", type=int, default=8, help="along each plan, one second apart")
     options = parse(arguments, argv)
-    few, seconds = (1, 5.0) if options.quick else (options.peers, options.peer_seconds)
+    few, seconds = (1, min(1.0, options.peer_seconds)) if options.quick else (options.peers, options.peer_seconds)
     samples: Samples = {}
-    chosen = list(problems(options.problems, options.seed, settings=[options.setting], worlds=GENERATED[: 1 if options.quick else None]))
+    chosen = list(
+        problems(options.problems, options.seed, settings=[options.setting], worlds=GENERATED[: 1 if options.quick else None])
+    )
     kept = first_solves(chosen, samples)
     plans = whole_plans(chosen, samples, LocalSolver(), "in this process")
     with SolverProcess() as solver:
@@ -184,7 +187,9 @@ def main(argv: Sequence[str] | None = None) -> Samples:
         refused = replans(plans, options.replans, options.seed, solver, samples)
     counts = peers(kept[:few], samples, seconds)
     rows = [(name, len(values), *quantiles(values, (0.5, 0.9, 0.95, 1.0))) for name, values in samples.items()]
-    print(table(("quantity", "count", "median", "90 %", "95 %", "max"), rows, f"solve times, setting {options.setting}, wall clock"))
+    print(
+        table(("quantity", "count", "median", "90 %", "95 %", "max"), rows, f"solve times, setting {options.setting}, wall clock")
+    )
     within = float(np.mean(np.asarray(samples.get("replan [ms]", [np.nan])) <= 20.0))
     print(f"replans at 50 Hz or faster: {100.0 * within:.1f} %, refused {refused}")
     print("peers solved: " + ", ".join(f"{name} {good} of {tried}" for name, (good, tried) in counts.items()))

@@ -69,35 +69,33 @@ def parameter_table(cls: type[Parameters]) -> str:
 
 def remedy_table() -> str:
     """What is advised when a constraint binds."""
-    return table(("constraint", "what may help, in this order"), ((f"`{name}`", "; ".join(texts)) for name, texts in REMEDIES.items()))
+    rows = ((f"`{name}`", "; ".join(texts)) for name, texts in REMEDIES.items())
+    return table(("constraint", "what may help, in this order"), rows)
 
 
 def smoothing_table() -> str:
-    """Where the optimiser's model rounds a kink, and by how much at most with the default rover."""
+    """Where the optimiser's model rounds a kink, and by how many watts at most with the default rover."""
     rover = RoverParameters()
     gain = 1.0 / rover.locomotion.drivetrain_efficiency
+    scrub = gain * rover.locomotion.turn_moment
     light = SOLAR_CONSTANT * float(array_gain(rover.pv))
-    sloped = 0.150  # largest shortfall of `lower_positive`, in units of its epsilon
+    drive, spin, supply = model._DRIVE_EPSILON, model._SPIN_EPSILON, model._SUPPLY_EPSILON
+    turn, incidence, taper = model._TURN_EPSILON, model._INCIDENCE_EPSILON, 1e-3
+    taken = taper * rover.battery.max_discharge_power
+    dark = 0.150 * incidence * light  # 0.150 epsilon is the largest shortfall of `lower_positive`
     rows = (
-        ("max(0, F v/(1 - s)), drive power", "_DRIVE_EPSILON", "W", "demand over", 0.5 * model._DRIVE_EPSILON * gain, "at zero drive power"),
-        ("max(0, I_z alpha omega), yaw inertia", "_SPIN_EPSILON", "W", "demand over", 0.5 * model._SPIN_EPSILON * gain, "at zero yaw inertia power"),
-        (
-            "abs(omega), in the energies only", "_TURN_EPSILON", "rad/s", "demand over",
-            model._TURN_EPSILON * rover.locomotion.turn_moment * gain, "when not turning",
-        ),
-        ("max(0, n . s), light on the array", "_INCIDENCE_EPSILON", "-", "supply under", sloped * model._INCIDENCE_EPSILON * light, "Sun in the panel's plane"),
-        ("min(available, power limit)", "_SUPPLY_EPSILON", "W", "supply under", 0.5 * model._SUPPLY_EPSILON, "where both are equal"),
-        ("battery intake, two minima", "_SUPPLY_EPSILON", "W", "storing under", 1.0 * model._SUPPLY_EPSILON, "at most, near no net power or the charge limit"),
-        ("taper of the battery's limits", "0.001", "-", "limit under", 0.0005 * rover.battery.max_discharge_power, "where the taper begins"),
-    )  # fmt: skip
+        ("max(0, F v/(1 - s)), drive power", f"{drive:g} W", "demand over", 0.5 * drive * gain, "at zero drive power"),
+        ("max(0, I_z alpha omega), yaw inertia", f"{spin:g} W", "demand over", 0.5 * spin * gain, "at zero yaw inertia power"),
+        ("abs(omega), in the energies only", f"{turn:g} rad/s", "demand over", turn * scrub, "when not turning"),
+        ("max(0, n . s), light on the array", f"{incidence:g}", "supply under", dark, "Sun in the panel's plane"),
+        ("min(available, power limit)", f"{supply:g} W", "supply under", 0.5 * supply, "where both are equal"),
+        ("battery intake, two minima", f"{supply:g} W", "storing under", supply, "at most, near a change of its law"),
+        ("taper of the battery's limits", f"{taper:g}", "limit under", 0.5 * taken, "where the taper begins"),
+    )
     return table(
         ("exact law", "epsilon", "side of the error", "worst [W]", "where"),
-        (
-            (law, f"{epsilon if epsilon[0].isdigit() else getattr(model, epsilon):g}{'' if unit == '-' else ' ' + unit}"
-             if not epsilon[0].isdigit() else epsilon, f"{side}-stated", f"{worst:.3f}", where)
-            for law, epsilon, unit, side, worst, where in rows
-        ),
-    )  # fmt: skip
+        ((law, epsilon, f"{side}-stated", f"{worst:.3f}", where) for law, epsilon, side, worst, where in rows),
+    )
 
 
 def margin_table() -> str:

@@ -1,16 +1,15 @@
 """Augmented Lagrangian with L-BFGS on the planner's own programme, through its compiled functions.
 
-The method of Powell, Hestenes and Rockafellar (Rockafellar 1974, doi:10.1137/0312021) as trajectory optimisers of this kind use it:
-inner problems by scipy's L-BFGS-B with bounds on the variables, multipliers and penalty updated outside. Objective, constraints and
-derivatives are the same C code that fatrop gets, so the comparison is of the methods alone. A peer with fewer unknowns (MINCO) would
-converge in fewer evaluations; here the joints between pieces are equality constraints.
+The method of Powell, Hestenes and Rockafellar (Rockafellar 1974, doi:10.1137/0312021) as trajectory optimisers of this kind
+use it: inner problems by scipy's L-BFGS-B with bounds on the variables, multipliers and penalty updated outside. Objective,
+constraints and derivatives are the same C code that fatrop gets, so the comparison is of the methods alone. A peer with fewer
+unknowns (MINCO) would converge in fewer evaluations; here the joints between pieces are equality constraints.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import casadi as ca
 import numpy as np
@@ -40,22 +39,30 @@ class AlmResult:
     seconds: float
 
 
+def compiled_functions(oracle: Oracle, programme: Programme) -> dict[str, ca.Function]:
+    """The library's functions of (x, p), for this programme's number of pieces: f, gradient, g, and g with its Jacobian."""
+    from rover_energy.planning.optimiser import _fatrop_options
+
+    oracle.solver(
+        programme.pieces, "fatrop", _fatrop_options(programme, "fatrop", 1)
+    )  # makes the library speak of so many pieces
+    names = {"f": "nlp_f", "gradient": "nlp_grad_f", "g": "nlp_g", "jacobian": "nlp_jac_g"}
+    return {name: ca.external(symbol, str(oracle.path)) for name, symbol in names.items()}
+
+
 class AlmPeer:
-    """Compiled functions of one programme's size."""
+    """Solver for programmes of one size."""
 
     def __init__(self, oracle: Oracle, programme: Programme) -> None:
-        oracle.solver(programme.pieces, "fatrop", _sized(programme))  # makes the library speak of this number of pieces
-        self._gradient = ca.external("nlp_grad_f", str(oracle.path))
-        self._jacobian = ca.external("nlp_jac_g", str(oracle.path))
-        self._objective = ca.external("nlp_f", str(oracle.path))
-        pattern = self._jacobian.sparsity_out(1)
+        self._functions = compiled_functions(oracle, programme)
+        pattern = self._functions["jacobian"].sparsity_out(1)
         self._rows, self._columns = (np.asarray(v) for v in pattern.get_triplet())
 
     def evaluate(self, x: Array, parameters: Array) -> tuple[float, Array, Array, Array]:
         """Objective, its gradient, constraints, and the nonzeros of their Jacobian."""
-        value = float(self._objective(x, parameters))
-        gradient = np.asarray(self._gradient(x, parameters)).ravel()
-        constraints, jacobian = self._jacobian(x, parameters)
+        value = float(self._functions["f"](x, parameters))
+        gradient = np.asarray(self._functions["gradient"](x, parameters)).ravel()
+        constraints, jacobian = self._functions["jacobian"](x, parameters)
         return value, gradient, np.asarray(constraints).ravel(), np.array(jacobian.nonzeros())
 
     def solve(self, programme: Programme, *, seconds: float = 30.0) -> AlmResult:
@@ -80,7 +87,9 @@ class AlmPeer:
 
         try:
             for _ in range(OUTER):
-                x = minimize(lagrangian, x, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": INNER, "maxcor": 30}).x
+                x = minimize(
+                    lagrangian, x, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": INNER, "maxcor": 30}
+                ).x
                 g = self.evaluate(x, parameters)[2]
                 violation = float(np.max(np.maximum(g - upper, lower - g)))
                 if violation <= TOLERANCE:
@@ -98,9 +107,3 @@ class AlmPeer:
 
 def _open(values: Array) -> list[float | None]:
     return [float(v) if np.isfinite(v) else None for v in values]
-
-
-def _sized(programme: Programme) -> dict[str, Any]:
-    from rover_energy.planning.optimiser import _fatrop_options
-
-    return _fatrop_options(programme, "fatrop", 1)

@@ -15,7 +15,16 @@ class SiteParameters(Parameters):
     body: str = parameter("moon", choices=("moon", "mars"), description="celestial body")
     latitude: float = parameter(-80.0, unit="deg", minimum=-90.0, maximum=90.0, description="planetocentric, north positive")
     longitude: float = parameter(0.0, unit="deg", minimum=-360.0, maximum=360.0, description="east positive")
-    start: str = parameter("2028-03-01T00:00:00", description="UTC at the start of the traverse, ISO 8601")
+    start: str = parameter("2028-03-08T00:00:00", description="UTC at the start of the traverse, ISO 8601")
+    grid_azimuth: float = parameter(
+        0.0, unit="deg", minimum=-360.0, maximum=360.0,
+        description="true azimuth of the map's y axis, clockwise from north: the grid convergence of the map's projection",
+    )  # fmt: skip
+    far_horizon: tuple[tuple[float, float], ...] = parameter(
+        (), unit="deg", minimum=-360.0, maximum=360.0,
+        description="azimuth and elevation of the skyline beyond the map; the horizontal without it",
+    )  # fmt: skip
+    panel_height: float = parameter(0.0, unit="m", minimum=0.0, maximum=10.0, description="height of the array above the ground")
     sun_azimuth: float | None = parameter(
         None, unit="deg", minimum=-360.0, maximum=360.0, description="fixed Sun: clockwise from north (+y)",
     )  # fmt: skip

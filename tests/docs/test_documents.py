@@ -21,7 +21,7 @@ from rover_energy.rover import RoverParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + sorted(DOCS.glob("*.md")) + [ROOT / "sim/README.md"]
+PAGES = [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "sim/README.md")), *sorted(DOCS.glob("*.md"))]
 
 
 def text(name: str) -> str:
@@ -43,7 +43,9 @@ def test_generated_parts_are_current(generator: ModuleType) -> None:
     assert old == [], "run: python docs/generate.py"
 
 
-def test_an_old_page_is_noticed(generator: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_old_page_is_noticed(
+    generator: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(generator, "PARTS", {**generator.PARTS, "remedies": ("planning.md", lambda: "something else")})
     monkeypatch.setattr(sys, "argv", ["generate.py", "--check"])
     assert generator.main() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WITH_PYTHON = ["README.md", "docs/planning.md"]
-WITH_COMMANDS = ["README.md", "docs/planning.md", "docs/formats.md", "docs/formats_terrain.md", "docs/physics_locomotion.md", "sim/README.md"]
+WITH_COMMANDS = ["README.md", "docs/planning.md", "sim/README.md"]
 
 
 def blocks(page: str) -> list[str]:
@@ -68,6 +69,26 @@ def test_output_folder_is_listed(checkout: Path) -> None:
     section = page[page.index("## The output folder") : page.index("## plan.json")]
     named = {name for row in re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)}
     assert {path.name for path in (checkout / "traverse").iterdir()} == named
+
+
+@pytest.mark.parametrize(
+    ("start", "code"), [("4,4,0.8", 1), ("4,4,nan", 2)], ids=["refused", "unusable input"]
+)
+def test_failures_as_json_have_the_keys_of_the_page(
+    start: str, code: int, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rover_energy.cli.main import run
+
+    files = ["--terrain", "sim/worlds/crater_field.npz", "--mission", "mission.yaml", "--out", "none", "--json"]
+    text = (ROOT / "config" / "mission_no_battery.yaml").read_text(encoding="utf-8")
+    (checkout / "mission.yaml").write_text(f"{text}deadline: 5.0\n", encoding="utf-8")
+    assert run(["plan", *files, "--start", start, "--goal", "14,12,0.8"]) == code
+    found = json.loads(capsys.readouterr().out)
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    section = page[page.index("## Exit codes") : page.index("## The output folder")]
+    assert set(found) <= set(re.findall(r"`(\w+)`", section))
+    assert found["exit_code"] == code
+    assert not (checkout / "none").exists()
 
 
 def click_command(words: list[str]) -> tuple[Any, list[str]]:

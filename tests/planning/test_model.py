@@ -89,10 +89,13 @@ def test_excess_of_demand_over_supply_is_bounded_from_above_and_closely(name: st
     error = case.excess - (-case.exact.net_power)
     assert error.min() > -1e-6
     wheels = case.exact.drive_power
-    # the kink of max(0, F v) is rounded by half a watt at the wheels: 0.83 W at the bus where it coasts
-    assert error[wheels > 5.0].max() < 0.2
-    assert error[wheels > 60.0].max() < 0.05
-    assert error.max() < 0.9
+    # the kink of max(0, F v) is rounded by half a watt at the wheels: 0.83 W at the bus where it coasts; that of the
+    # incidence by 0.14 W where the Sun grazes the panel
+    assert error[wheels > 5.0].max() < 0.35
+    grazing = np.abs(case.exact.incidence) < 0.05
+    assert error[(wheels > 5.0) & ~grazing].max() < 0.2
+    assert error[(wheels > 60.0) & ~grazing].max() < 0.05
+    assert error.max() < 1.0
 
 
 @pytest.mark.parametrize("name", ROVERS)
@@ -112,7 +115,7 @@ def test_battery_gives_no_more_and_stores_no_more_than_it_can(name: str) -> None
     given = discharge_limit(battery, case.charge)
     error = case.excess - (-net - given)
     assert error.min() > -1e-6
-    assert error[case.exact.drive_power > 5.0].max() < 0.2 + 1e-3 * battery.max_discharge_power
+    assert error[case.exact.drive_power > 5.0].max() < 0.35 + 1e-3 * battery.max_discharge_power
     stored = np.where(
         net < 0.0, net / battery.discharge_efficiency,
         battery.charge_efficiency * np.minimum(net, charge_limit(battery, case.charge)),
@@ -130,7 +133,7 @@ def test_a_power_limit_caps_what_is_available(limit: float) -> None:
     supply = case.exact.rtg_power + case.exact.pv_power + discharge_limit(rover.battery, case.charge)
     error = case.excess - (case.exact.total_power - np.minimum(supply, limit))
     assert error.min() > -1e-6
-    assert error[case.exact.drive_power > 5.0].max() < 0.2 + 1e-3 * rover.battery.max_discharge_power
+    assert error[case.exact.drive_power > 5.0].max() < 0.35 + 1e-3 * rover.battery.max_discharge_power
 
 
 def test_rows_of_motion_are_the_exact_quantities_over_their_limits() -> None:

@@ -55,7 +55,7 @@ class Functions:
         return factor * self.gradient(x, p) + self.jacobian(x, p).T @ multipliers
 
 
-def differences(function: Any, x: Any, step: float = 2e-5) -> Any:
+def differences(function: Any, x: Any, step: float = 5e-6) -> Any:
     """Columns of derivatives: central differences of fourth order."""
     columns = []
     for i in range(x.size):

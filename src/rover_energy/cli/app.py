@@ -27,7 +27,10 @@ plans a first traverse without any input.
 
 Results go to standard output, errors and remarks to standard error. Whatever fails says why in one line.
 """
-EPILOG = "Completion for the shell: rover-energy --install-completion. Files: docs/formats_terrain.md."
+EPILOG = (
+    "Completion for the shell: rover-energy --install-completion. "
+    "ROVER_ENERGY_TRACEBACK=1 shows where an internal error came from."
+)
 
 app = typer.Typer(
     name="rover-energy", help=HELP, epilog=EPILOG, no_args_is_help=True, rich_markup_mode="markdown",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rover_energy.cli.arguments import AsJson, Pose, Quiet
+from rover_energy.cli.plan import SECONDS
 
 if TYPE_CHECKING:
     from rover_energy.mission import MissionParameters
@@ -79,7 +80,7 @@ def demo(
         title = f"Traverse over generated lunar terrain, seed {seed}"
         for poses in POSES:
             try:
-                summary = plan_and_report(console, step, world, poses, results, report=True, seconds=180.0, title=title)
+                summary = plan_and_report(console, step, world, poses, results, report=True, seconds=SECONDS, title=title)
                 break
             except Refusal as refusal:
                 refused = refusal

@@ -13,6 +13,7 @@ from typing import Any
 from rover_energy.errors import EXIT_CLEAN, EXIT_FAILED, EXIT_USAGE, RoverEnergyError
 
 NAME = "rover-energy"
+INTERRUPTED = 130  # what typer makes of control-C
 TRACEBACK = "ROVER_ENERGY_TRACEBACK"  # set to 1 to see where an error that nobody foresaw came from
 
 
@@ -55,6 +56,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
                 warnings.simplefilter("ignore")
             result = app(args=words, prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
+        if result == INTERRUPTED:
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else EXIT_CLEAN
     except RoverEnergyError as error:
         return _end(str(error), error.exit_code, _facts(error), as_json)

@@ -20,7 +20,7 @@ from rover_energy.cli.arguments import (
 )
 
 POSE = "X,Y,HEADING"
-LONGEST = 86400.0
+SECONDS, LONGEST = 60.0, 86400.0
 
 
 def plan(
@@ -33,8 +33,8 @@ def plan(
     band: Band = 1,
     report: Annotated[bool, typer.Option(help="Write report.html and pictures")] = True,
     seconds: Annotated[
-        float, typer.Option("--time-limit", help="Most time for one optimisation [s]; the first ever also compiles", metavar="S")
-    ] = 180.0,
+        float, typer.Option("--time-limit", help="Most time for one optimisation [s], besides compiling once ever", metavar="S")
+    ] = SECONDS,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

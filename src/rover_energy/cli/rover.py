@@ -12,7 +12,7 @@ from rover_energy.cli.arguments import AsJson
 
 
 def rover(
-    file: Annotated[Path | None, typer.Argument(help="Check this file and print it with all defaults", metavar="[FILE]")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Check this file and print it with all defaults", metavar="FILE")] = None,
     mission: Annotated[bool, typer.Option("--mission", help="A mission instead of a rover")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Unit, bounds, meaning and source of every parameter")] = False,
     as_json: AsJson = False,
@@ -48,6 +48,7 @@ def _explained(row: dict[str, Any]) -> str:
     bounds = [f"{sign} {row[name]:g}" for name, sign in (("minimum", ">="), ("maximum", "<=")) if abs(row[name]) < float("inf")]
     if row["choices"]:
         bounds = [f"one of {', '.join(row['choices'])}"]
-    head = f"{row['name']} = {shown(row['default'])}{unit}{f'   ({chr(32).join(bounds)})' if bounds else ''}"
+    limits = f"   ({' '.join(bounds)})" if bounds else ""
+    head = f"{row['name']} = {shown(row['default'])}{unit}{limits}"
     source = f" [{row['source']}]" if row["source"] else ""
     return f"{head}\n{textwrap.fill(row['description'] + source, 100, initial_indent='    ', subsequent_indent='    ')}"

@@ -16,7 +16,7 @@ def sun(
     body: Annotated[str, typer.Option("--body", help="moon or mars")] = "moon",
     latitude: Annotated[float, typer.Option("--latitude", help="Planetocentric, north positive [deg]")] = -80.0,
     longitude: Annotated[float, typer.Option("--longitude", help="East positive [deg]")] = 0.0,
-    start: Annotated[str, typer.Option("--time", help="First row, UTC, ISO 8601", metavar="TIME")] = "2028-03-01T00:00:00",
+    start: Annotated[str, typer.Option("--time", help="First row, UTC, ISO 8601", metavar="TIME")] = "2028-03-08T00:00:00",
     hours: Annotated[float, typer.Option("--hours", help="Span of the table [h]")] = 24.0,
     rows: Annotated[int, typer.Option("--rows", help="Rows of the table")] = 13,
     optical_depth: Annotated[float, typer.Option("--optical-depth", help="Mars: dust in the air, tau [-]")] = 0.5,

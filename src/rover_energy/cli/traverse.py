@@ -65,16 +65,16 @@ def check_reach(world: World, poses: tuple[Pose, Pose]) -> None:
     for name, least, limit, unit in bounds:
         if limit is not None and not least <= limit:
             at_rest = f" under constant loads of {power:g} W" if unit == "J" else ""
-            text = f"{distance:.1f} m straight ahead at {speed:g} m/s{at_rest} take {least:.3g} {unit} or more"
+            text = f"{distance:.1f} m straight ahead at {speed:g} m/s{at_rest} take {least:.5g} {unit} or more"
             raise Refusal(name, name, text, missing=least - limit, unit=unit)
 
 
 def check_report() -> None:
     """Before anything is planned: can a report be drawn? Raises MissingExtraError."""
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("matplotlib", "report", "the report (leave it out with --no-report)")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("matplotlib", "report", "the report (leave it out with --no-report)") from None
 
 
 def plan_and_report(

@@ -14,6 +14,7 @@ class Command:
     speed : forward along the surface [m/s]. yaw_rate : about body z [rad/s]. acceleration, yaw_acceleration : rates at which
     the drivers ramp their set points towards these, 0 or more [m/s2, rad/s2]; infinite: at once. power_cap : most power that
     the drivers of wheels and steering together take from the bus [W]; they limit their currents to it by themselves.
+    slip : expected, by which the rims of the wheels must be faster than `speed` [-].
     """
 
     speed: float
@@ -21,6 +22,12 @@ class Command:
     acceleration: float = math.inf
     yaw_acceleration: float = math.inf
     power_cap: float = math.inf
+    slip: float = 0.0
+
+    @property
+    def rim_speed(self) -> float:
+        """Speed of the wheels' rims that moves the rover at `speed` [m/s]."""
+        return self.speed / (1.0 - self.slip)
 
 
 STOP = Command(0.0, 0.0)

@@ -26,6 +26,7 @@ LEAST_TRACTION = 0.3  # of the resistance; below it single wheels brake and the 
 LEAST_DISTANCE = 0.01  # [m] in a block
 STRAIGHT = 0.3  # [1/m] curvature up to which the mean of the wheels' speeds is that of the rover
 MEMORY = 0.1  # weight of the newest block in the mean squared innovation
+LEAST_SURPRISE = 0.3
 LONGEST_GAP = 0.5  # [s] between measurements
 
 
@@ -134,9 +135,9 @@ class Estimator:
         direction = covariance @ h
         spread = float(h @ direction)
         innovation = block.energy - float(h @ self._factors)
-        # Larger surprises than the noise explains make every further measurement count for less.
+        # The noise is scaled to what the innovations show, so rough ground widens the region and even ground narrows it.
         self._surprise += MEMORY * (min(innovation**2 / (spread + noise), 25.0) - self._surprise)
-        noise *= max(1.0, self._surprise)
+        noise *= max(LEAST_SURPRISE, self._surprise)
         gain = direction / (spread + noise)
         self._factors = self._factors + gain * innovation
         keep = np.eye(3) - np.outer(gain, h)

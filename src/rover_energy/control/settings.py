@@ -41,7 +41,7 @@ class EstimatorParameters(Parameters):
     slip_noise: float = parameter(0.02, minimum=1e-4, description="standard deviation of the slip seen over one block")
     slip_offset: float = parameter(0.02, minimum=0.0, description="standard deviation of a constant error of slip (wheel radius)")
     roughness: float = parameter(0.05, minimum=0.0, description="standard deviation of the force over one block that is no trend")
-    drift: float = parameter(0.01, unit="1/m^0.5", minimum=0.0, description="random walk of the factors along the path")
+    drift: float = parameter(0.005, unit="1/m^0.5", minimum=0.0, description="random walk of the factors along the path")
     sigmas: float = parameter(2.5, minimum=0.0, maximum=6.0, description="width of the confidence region, standard deviations")
 
 

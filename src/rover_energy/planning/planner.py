@@ -13,10 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from rover_energy.environment.scene import Environment
 from rover_energy.errors import InputError, RoverEnergyError
+from rover_energy.mission import MissionParameters
 from rover_energy.parameters import to_mapping
 from rover_energy.planning.certificate import Certificate, certify
-from rover_energy.planning.energy_timing import slow_for_energy
+from rover_energy.planning.energy_timing import slow_for_energy, violated
 from rover_energy.planning.follow import FollowError, fastest_passing
 from rover_energy.planning.front_end import find_path
 from rover_energy.planning.optimiser import Outcome
@@ -36,13 +40,16 @@ from rover_energy.planning.transcription import (
     start_energy,
     to_trajectory,
 )
-from rover_energy.planning.world import World
+from rover_energy.planning.world import HELD_BACK, World
 from rover_energy.power.battery import usable_capacity
+from rover_energy.rover import RoverParameters
+from rover_energy.terrain.surface import Surface
 
 __all__ = ["Clock", "LocalSolver", "PlannedTraverse", "Solver", "plan_traverse", "replan_traverse"]
 
 REPAIRS = 4  # certificates after the first
 CORRECTIONS = 2  # further solves with what the certificate found held back
+ESTIMATE_SLACK = 0.05  # share of a limit by which the estimated motion of a rover may lie beyond it
 LONGEST = 30.0  # guesses: the length of a solution beyond which it is taken for nonsense, and not sampled
 WORSE_THAN_FALLBACK = 1.03  # a plan slower than its first guess by more is held against the fallback
 
@@ -147,7 +154,8 @@ class _Planning:
     """One planning run."""
 
     def __init__(self, world: World, start: Motion, goal: Sequence[float], solver: Solver, seconds: float) -> None:
-        self.world, self.start, self.solver, self.seconds = from_now_on(world, start), start, solver, seconds
+        self.world, self.start = from_now_on(world, start), within_limits(world, start)
+        self.solver, self.seconds = solver, seconds
         self.goal = _pose("goal", goal)
         self.clock = Clock()
         self.mission = self.world.mission
@@ -159,22 +167,35 @@ class _Planning:
     def run(self) -> PlannedTraverse:
         began = time.perf_counter()
         path = self._path()
-        timing, lack = self._timing(path)
+        fastest = self._fastest(path)
         began_build = time.perf_counter()
-        programme = build_programme(self.world, self.start, path, timing)
+        programme = build_programme(self.world, self.start, path, fastest)
         self.clock.lap("transcription", began_build)
         best = self._optimised(programme, path)
-        hurried = lack is None and self.mission.weights.energy == 0.0  # else a slower plan may well be the better one
-        slower = best is None or (hurried and best.duration > WORSE_THAN_FALLBACK * timing.duration)
-        if slower and self.start.speed == 0.0:
-            sure = self._fallback(path, timing)
-            if best is None or (sure is not None and sure.duration < best.duration):
-                if best is not None:
-                    self.notes.append(f"the optimum of {best.duration:.2f} s is slower than the plan along the searched path")
-                best = sure
+        if self.start.speed == 0.0 and (best is None or self._tardy(best, fastest)):
+            best = self._surest(best, path, fastest)
         if best is None:
-            raise Refusal.from_timing(lack) if lack is not None else self._refusal()
+            raise self._refusal()
         return self._finished(best, began)
+
+    def _tardy(self, plan: PlannedTraverse, fastest: Timing) -> bool:
+        """Whether the plan is so slow that the searched path may do better; never where energy is what it saves."""
+        hurried = self.mission.weights.energy == 0.0 and not violated(fastest, self.mission)
+        return hurried and plan.duration > WORSE_THAN_FALLBACK * fastest.duration
+
+    def _surest(self, best: PlannedTraverse | None, path: Path, fastest: Timing) -> PlannedTraverse | None:
+        """The faster of the optimum, if there is one, and the plan along the searched path. Raises Refusal when neither is."""
+        try:
+            timing = self._within_energy(path) if violated(fastest, self.mission) else fastest
+        except TimingError as failure:
+            if best is None:
+                raise Refusal.from_timing(failure) from None
+            return best
+        sure = self._fallback(path, timing)
+        if best is None or sure is None or best.duration <= sure.duration:
+            return best or sure
+        self.notes.append(f"the optimum of {best.duration:.2f} s is slower than the plan along the searched path")
+        return sure
 
     def rerun(self, previous: PlannedTraverse) -> PlannedTraverse:
         began = time.perf_counter()
@@ -215,27 +236,28 @@ class _Planning:
         self.notes.append("the searched arcs were not smoothed")
         return path
 
-    def _timing(self, path: Path) -> tuple[Timing, TimingError | None]:
-        """The drive along the path that keeps the energy limits, or else the fastest, with what it breaks."""
+    def _fastest(self, path: Path) -> Timing:
+        """The fastest drive along the path: the guess, whatever energy it takes."""
         began = time.perf_counter()
-        where = (path, self.world.surface, self.environment, self.world.rover, self.mission)
-        grid = grid_for(path.length)
         try:
-            if self.start.speed > 0.0:
-                return retime(*where, grid=grid, start_speed=self.start.speed), None
-            return slow_for_energy(*where, grid=grid), None
+            return retime(*self._where(path), grid=grid_for(path.length), start_speed=self.start.speed)
         except TimingError as failure:
-            if failure.reason not in ("floor", "energy_budget", "deadline", "start_speed"):
+            if failure.reason != "start_speed":
                 raise Refusal.from_timing(failure) from None
-            return self._unlimited(where, grid), failure
+            return retime(*self._where(path), grid=grid_for(path.length))
         finally:
             self.clock.lap("retiming", began)
 
-    def _unlimited(self, where: tuple[Any, ...], grid: float) -> Timing:
+    def _within_energy(self, path: Path) -> Timing:
+        """A drive along the path that keeps floor, budget and deadline. Raises TimingError."""
+        began = time.perf_counter()
         try:
-            return retime(*where, grid=grid)
-        except TimingError as failure:
-            raise Refusal.from_timing(failure) from None
+            return slow_for_energy(*self._where(path), grid=grid_for(path.length))
+        finally:
+            self.clock.lap("retiming", began)
+
+    def _where(self, path: Path) -> tuple[Path, Surface, Environment, RoverParameters, MissionParameters]:
+        return path, self.world.surface, self.environment, self.world.rover, self.mission
 
     def _optimised(self, programme: Programme, path: Path, *, warm: bool = False) -> PlannedTraverse | None:
         self.solver.set_scene(self.world.fields)
@@ -270,7 +292,8 @@ class _Planning:
     def _trajectory(self, programme: Programme, outcome: Outcome) -> Trajectory | None:
         """What the solver calls a solution, if it is a trajectory at all and of a length that can be certified."""
         try:
-            trajectory = to_trajectory(programme, outcome.x)
+            with np.errstate(all="ignore"):
+                trajectory = to_trajectory(programme, outcome.x)
         except (RoverEnergyError, ValueError, IndexError, TypeError) as failure:
             self.notes.append(f"{outcome.solver}: the solution is no trajectory: {failure}")
             return None
@@ -356,6 +379,25 @@ def from_now_on(world: World, start: Motion) -> World:
     for name in ("fields", "cost_map", "constants"):  # of light and ground, and of costs that the charge changes little
         other.__dict__[name] = getattr(world, name)
     return other
+
+
+def within_limits(world: World, start: Motion) -> Motion:
+    """The motion of a rover that drives, with speed and heading rate clipped to what the limits allow there.
+
+    An estimate of a rover that drives at a limit lies beyond it half of the time, and no plan could begin there. What is
+    more than `ESTIMATE_SLACK` beyond is left as it is, and refused.
+    """
+    if not start.speed > 0.0:
+        return start
+    limits = world.rover.limits
+    stretch = 1.0 / math.cos(float(world.surface.along_slope(start.x, start.y, start.heading)))
+    lean = 1.0 / math.cos(float(world.surface.tilt(start.x, start.y)))
+    fastest = HELD_BACK["speed"] * limits.speed / stretch
+    speed = fastest if fastest < start.speed <= (1.0 + ESTIMATE_SLACK) * fastest else start.speed
+    turn = min(HELD_BACK["yaw_rate"] * limits.yaw_rate, HELD_BACK["curvature"] * limits.curvature * speed * stretch) / lean
+    rate = abs(start.heading_rate)
+    rate = turn if turn < rate <= (1.0 + ESTIMATE_SLACK) * turn else rate
+    return replace(start, speed=speed, heading_rate=math.copysign(rate, start.heading_rate))
 
 
 def grid_for(length: float) -> float:

@@ -24,6 +24,12 @@ LEAST_PIECES, MOST_PIECES = 16, 1200
 #: Lengths of the first pieces against the rest (mirrored at the end): the speed rises within few metres.
 GRADING = (0.3, 0.3, 0.4, 0.5, 0.7)
 POWER_MARGIN = 0.10  # [W] kept from the start, about what the certificate asks between its samples
+#: Margins kept from the start by a rover that drives, in each row's scale: it has no time for a second solve, and cannot
+#: stretch time to mend what overshoots between samples.
+MOVING_MARGINS = {
+    "power_left": 0.6 / POWER_SCALE, "power_right": 0.6 / POWER_SCALE, "speed": 0.0025, "yaw_rate": 0.015, "curvature_left": 0.004,
+    "curvature_right": 0.004, "along_slope": 4e-4, "tilt": 4e-4,
+}  # fmt: skip
 ENERGY_MARGIN = 2.0  # [J] kept above the floor for the quadrature
 DEADLINE_SHARE = 0.998  # of the time allowed
 LEAST_UNIT = 0.02  # [s]
@@ -165,6 +171,10 @@ def _programme(
     elapsed = np.concatenate(([0.0], np.cumsum(ratios)))
     parameters = np.concatenate([[pieces, start.time], world.constants, np.column_stack([ratios, elapsed[:-1]]).ravel()])
     lower_g, upper_g = _constraint_bounds(world, variant, pieces, start, heading, goal)
+    rows = limit_rows(variant, pieces).reshape(-1, len(ROWS))[1:]
+    for name, margin in kept_margins(start).items():
+        upper_g[rows[:, ROWS.index(name)]] -= margin
+        lower_g[rows[:, ROWS.index(name)]] += margin  # minus infinity stays
     lower_x, upper_x = _variable_bounds(world, variant, pieces, float(elapsed[-1]))
     return Programme(variant, pieces, guess, parameters, lower_x, upper_x, lower_g, upper_g)
 
@@ -213,6 +223,11 @@ def guess_vector(world: World, path: Path, timing: Timing, ratios: Any, variant:
         spent = np.concatenate(([0.0], np.cumsum(timing.total_power * np.diff(timing.time))))
         states[:, -1] = np.interp(t, timing.time, spent) / ENERGY_SCALE
     return _with_controls(states, t)
+
+
+def kept_margins(start: Motion) -> dict[str, float]:
+    """By how much rows stay below their bounds from the start."""
+    return MOVING_MARGINS if start.speed > 0.0 else dict.fromkeys(("power_left", "power_right"), POWER_MARGIN / POWER_SCALE)
 
 
 def _constraint_bounds(
@@ -274,7 +289,7 @@ def _row_bounds(along_slope: float, tilt: float) -> tuple[Any, Any]:
     """Bounds of the rows in the order of ROWS."""
     grade, steep = np.tan(HELD_BACK["along_slope"] * along_slope), np.tan(HELD_BACK["tilt"] * tilt) ** 2
     bounds = {
-        "power_left": (-np.inf, -POWER_MARGIN / POWER_SCALE), "power_right": (-np.inf, -POWER_MARGIN / POWER_SCALE),
+        "power_left": (-np.inf, 0.0), "power_right": (-np.inf, 0.0),
         "speed": (-np.inf, 1.0), "acceleration": (-1.0, 1.0), "yaw_rate": (-1.0, 1.0),
         "curvature_left": (-np.inf, 0.0), "curvature_right": (-np.inf, 0.0),
         "along_slope": (-grade, grade), "tilt": (-np.inf, steep), "clearance": (0.0, np.inf),

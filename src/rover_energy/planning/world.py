@@ -56,7 +56,12 @@ class World:
 
         surface = Surface.from_terrain(terrain, rover.footprint)
         if environment is None:
-            environment = build_environment(mission.site, terrain, mission.horizon, footprint=rover.footprint)
+            site = mission.site
+            skyline = np.radians(np.array(site.far_horizon)) if site.far_horizon else None
+            environment = build_environment(
+                site, terrain, mission.horizon, rover.footprint, panel_height=site.panel_height, far_horizon=skyline,
+                grid_azimuth=np.radians(site.grid_azimuth),
+            )  # fmt: skip
         rings = polygons_from_rings([np.asarray(ring) for ring in mission.keep_outs], "mission")
         keep_outs = (*terrain.keep_outs, *rings, *no_data_polygons(terrain, rover.footprint))
         _check_supplies(rover, mission)
@@ -66,6 +71,7 @@ class World:
         """The same map under another mission; Sun and shadow are kept, so only what is not the site may differ."""
         if mission.site != self.mission.site or mission.keep_outs != self.mission.keep_outs:
             raise InputError("mission", "site, keep_outs", "differ from the prepared world's", "prepare a new World")
+        _check_supplies(self.rover, mission)
         other = replace(self, mission=mission)
         if "fields" in self.__dict__:  # they do not depend on what may differ
             other.__dict__["fields"] = self.fields

@@ -76,10 +76,6 @@ class GeometryParameters(Parameters):
     drive_ramp: float = parameter(
         0.5, unit="m/s2", minimum=0.01, maximum=10.0, description="largest change of a wheel's rim speed by its motor controller",
     )  # fmt: skip
-    droop: float = parameter(
-        0.01, minimum=1e-4, maximum=0.5,
-        description="stiffness of the wheel controllers: error at rated torque over rated wheel speed",
-    )  # fmt: skip
     torque_reserve: float = parameter(
         1.2, minimum=0.1, maximum=10.0,
         description="largest wheel torque over the one that lifts its share of the rover's weight straight up at the rim",
@@ -100,6 +96,8 @@ class RoverGeometry:
         In the plane of each side, from the origin [m].
     centre_of_mass : float
         Height of the body's own centre of mass [m].
+    mass : float
+        Whole rover [kg].
     body_mass, wheel_mass, rocker_mass, bogie_mass : float
         [kg]; body + 6 wheels + 2 rockers + 2 bogies is the rover's mass.
     body_inertia : (xx, yy, zz)
@@ -108,8 +106,6 @@ class RoverGeometry:
         Wheel speed at the rover's top speed [rad/s].
     torque_limit : float
         Of each wheel motor [N m].
-    drive_gain : float
-        Torque of a wheel controller per error of speed [N m s/rad].
     parameters : GeometryParameters
     """
 
@@ -129,8 +125,12 @@ class RoverGeometry:
     body_inertia: tuple[float, float, float]
     rated_speed: float
     torque_limit: float
-    drive_gain: float
     parameters: GeometryParameters
+
+    @property
+    def side(self) -> float:
+        """Distance of the rockers' plane from the body's middle plane [m]: just inside the wheels."""
+        return self.track / 2.0 - 0.75 * self.wheel_width
 
     @property
     def body_box(self) -> tuple[float, float, float]:
@@ -179,8 +179,7 @@ def rover_geometry(rover: RoverParameters, parameters: GeometryParameters | None
     geometry = RoverGeometry(
         positions, track, base, radius, width,
         (0.0, radius * (1.0 + p.rocker_pivot_height)), (-half / 2.0, radius * (1.0 + p.bogie_pivot_height)),
-        radius * (1.0 + p.ride_height), mass, body_mass, *masses, (0.0, 0.0, 0.0), rated_speed, limit,
-        limit / (p.droop * rated_speed), p,
+        radius * (1.0 + p.ride_height), mass, body_mass, *masses, (0.0, 0.0, 0.0), rated_speed, limit, p,
     )  # fmt: skip
     inertia = _body_inertia(geometry, rover.locomotion)
     return RoverGeometry(**{**geometry.__dict__, "body_inertia": inertia})
@@ -201,9 +200,9 @@ def _check_layout(track: float, base: float, radius: float, width: float, steeri
 
 
 def wheel_inertia(geometry: RoverGeometry) -> tuple[float, float, float]:
-    """(xx, yy, zz) of one wheel about its centre, axle along y [kg m2]: a tube of rim, hub and motor, axial 0.7 m r^2."""
+    """(xx, yy, zz) of one wheel about its centre, axle along y [kg m2]: rim, hub and motor, axial m r^2 / 2."""
     m, r, w = geometry.wheel_mass, geometry.wheel_radius, geometry.wheel_width
-    axial = 0.7 * m * r * r
+    axial = 0.5 * m * r * r
     across = axial / 2.0 + m * w * w / 12.0
     return across, axial, across
 
@@ -222,7 +221,7 @@ def beam_inertia(mass: float, length: float, thickness: float) -> tuple[float, f
 
 def _body_inertia(geometry: RoverGeometry, locomotion: LocomotionParameters) -> tuple[float, float, float]:
     half = geometry.wheel_base / 2.0
-    y2 = (geometry.track / 2.0) ** 2
+    y2 = geometry.side**2
     wheels = geometry.wheel_mass * float(np.sum(geometry.positions**2)) + 6.0 * wheel_inertia(geometry)[2]
     rocker = beam_inertia(geometry.rocker_mass, 1.5 * half, 0.05 * half)[2] + geometry.rocker_mass * (
         rocker_centre(geometry)[0] ** 2 + y2

@@ -1,0 +1,80 @@
+"""Trust in measurements: what is missing, old, frozen or out of range stops the rover, with a reason."""
+
+from __future__ import annotations
+
+import math
+
+from rover_energy.control.command import Measurement, Stop, StopReason
+from rover_energy.control.settings import WatchParameters
+
+MOVING = 0.03  # [m/s]; a pose that stays the same to the last bit at this speed is not a measurement
+FIELDS = (
+    "time", "pose_time", "power_time", "battery_time", "x", "y", "heading", "speed", "yaw_rate", "motion_power",
+    "constant_power", "supply_power", "battery_limit", "battery_energy", "roll", "pitch",
+)  # fmt: skip
+NOT_NEGATIVE = ("constant_power", "supply_power", "battery_limit", "battery_energy")
+METER_OFFSET = 5.0  # [W] by which a meter may read below zero
+LARGEST_SPEED = 5.0  # [m/s]
+BATTERY_STEP = 1.0  # [J] resolution of the battery's gauge
+
+
+class Watch:
+    """Checks each measurement; remembers what does not change."""
+
+    def __init__(self, parameters: WatchParameters, *, tilt: float, frozen_battery: float = 2.0) -> None:
+        self.parameters, self.tilt, self.frozen_battery = parameters, tilt * parameters.tilt, frozen_battery
+        self._pose: tuple[float, ...] = ()
+        self._pose_since = 0.0
+        self._energy, self._owed, self._energy_since = math.nan, 0.0, 0.0
+        self._time = math.nan
+
+    def check(self, measurement: Measurement, now: float) -> Stop | None:
+        """The reason to stop at the time `now` [s], or None."""
+        found = self._invalid(measurement) or self._stale(measurement, now) or self._leaning(measurement)
+        if found is None:
+            found = self._frozen_pose(measurement) or self._frozen_battery(measurement)
+        return None if found is None else Stop(found[0], now, found[1])
+
+    def _invalid(self, m: Measurement) -> tuple[StopReason, str] | None:
+        for name in FIELDS:
+            value = getattr(m, name)
+            if not math.isfinite(value):
+                return StopReason.INVALID, f"{name} is {value}"
+        for name in NOT_NEGATIVE:
+            if not getattr(m, name) >= 0.0:
+                return StopReason.INVALID, f"{name} is {getattr(m, name):.6g}, below 0"
+        if not m.motion_power >= -METER_OFFSET:
+            return StopReason.INVALID, f"motion_power is {m.motion_power:.6g} W"
+        if not abs(m.speed) <= LARGEST_SPEED:
+            return StopReason.INVALID, f"speed is {m.speed:.6g} m/s"
+        return None
+
+    def _stale(self, m: Measurement, now: float) -> tuple[StopReason, str] | None:
+        for name in ("pose_time", "power_time", "battery_time"):
+            age = now - getattr(m, name)
+            if not -self.parameters.stale <= age <= self.parameters.stale + 1e-9:
+                return StopReason.STALE, f"{name} is {age:.3f} s old, {self.parameters.stale:g} s are allowed"
+        return None
+
+    def _leaning(self, m: Measurement) -> tuple[StopReason, str] | None:
+        lean = math.acos(min(1.0, max(-1.0, math.cos(m.roll) * math.cos(m.pitch))))
+        return None if lean <= self.tilt else (StopReason.TILT, f"{lean:.3f} rad, {self.tilt:.3f} are allowed")
+
+    def _frozen_pose(self, m: Measurement) -> tuple[StopReason, str] | None:
+        pose = (m.x, m.y, m.heading)
+        if pose != self._pose or abs(m.speed) < MOVING:
+            self._pose, self._pose_since = pose, m.time
+        still = m.time - self._pose_since
+        return None if still < self.parameters.stale - 1e-9 else (StopReason.FROZEN, f"the pose for {still:.3f} s at {m.speed:.3f} m/s")
+
+    def _frozen_battery(self, m: Measurement) -> tuple[StopReason, str] | None:
+        """A gauge that stands still while energy beyond several of its steps must have gone through the battery."""
+        seconds, self._time = m.time - self._time, m.time
+        if m.battery_energy != self._energy or not seconds >= 0.0:
+            self._energy, self._owed, self._energy_since = m.battery_energy, 0.0, m.time
+            return None
+        deficit = m.constant_power + max(0.0, m.motion_power) - m.supply_power
+        self._owed += max(0.0, deficit) * seconds  # charging may be cut off by a full battery, discharging cannot
+        if m.battery_limit <= 0.0 or self._owed < self.frozen_battery * BATTERY_STEP:
+            return None
+        return StopReason.FROZEN, f"the battery's energy while {self._owed:.1f} J were drawn"
