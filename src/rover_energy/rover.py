@@ -16,10 +16,10 @@ from rover_energy.power.rtg import RtgParameters
 class LimitParameters(Parameters):
     """Limits of motion that hold at every instant."""
 
-    speed: float = parameter(0.5, unit="m/s", minimum=0.001, description="speed along the surface")
-    acceleration: float = parameter(0.1, unit="m/s2", minimum=0.001, description="absolute acceleration along the surface")
-    yaw_rate: float = parameter(0.3, unit="rad/s", minimum=0.001, description="absolute yaw rate about body z")
-    curvature: float = parameter(1.0 / 1.5, unit="1/m", minimum=0.001, description="absolute yaw rate over speed")
+    speed: float = parameter(0.5, unit="m/s", minimum=0.001, maximum=30.0, description="speed along the surface")
+    acceleration: float = parameter(0.1, unit="m/s2", minimum=0.001, maximum=30.0, description="absolute acceleration along the surface")
+    yaw_rate: float = parameter(0.3, unit="rad/s", minimum=0.001, maximum=30.0, description="absolute yaw rate about body z")
+    curvature: float = parameter(1.0 / 1.5, unit="1/m", minimum=0.001, maximum=100.0, description="absolute yaw rate over speed")
     along_slope: float = parameter(
         math.radians(15.0), unit="rad", minimum=0.001, maximum=1.0, description="absolute slope along the heading",
     )  # fmt: skip
@@ -30,8 +30,8 @@ class LimitParameters(Parameters):
 class LoadParameters(Parameters):
     """Constant loads on the bus."""
 
-    base_power: float = parameter(55.0, unit="W", minimum=0.0, description="avionics, heaters, radio")
-    inference_power: float = parameter(0.0, unit="W", minimum=0.0, description="neural networks on board")
+    base_power: float = parameter(55.0, unit="W", minimum=0.0, maximum=1.0e5, description="avionics, heaters, radio")
+    inference_power: float = parameter(0.0, unit="W", minimum=0.0, maximum=1.0e5, description="neural networks on board")
 
 
 @dataclass(frozen=True)

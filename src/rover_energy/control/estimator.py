@@ -156,10 +156,10 @@ class Estimator:
         self._slip_covariance = keep @ covariance @ keep.T + noise * np.outer(gain, gain)
 
     def _snapshot(self) -> Estimate:
-        """The estimate, no factor beyond a third and three times the model's."""
+        """The estimate: factors a third to three times the model's, of slip a quarter beyond its bounds."""
         p, c, s = self.parameters, self._covariance, self._slip_covariance
         self._factors = np.clip(self._factors, 1.0 / 3.0, 3.0)
-        self._slip = np.clip(self._slip, [0.2, -0.1], [3.0, 0.1])
+        self._slip = np.clip(self._slip, [1.0 - 1.25 * p.slip, -0.1], [1.0 + 1.25 * p.slip, 0.1])
         factors = self._factors.tolist()
         # What is measured counts for more than what was thought possible.
         low = tuple(min(bound, value) for bound, value in zip(self._low, factors, strict=True))

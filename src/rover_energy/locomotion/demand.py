@@ -55,8 +55,8 @@ class SlipParameters(Parameters):
 class LocomotionParameters(Parameters):
     """Constants of the mobility system."""
 
-    mass: float = parameter(200.0, unit="kg", minimum=0.1, description="rover mass")
-    yaw_inertia: float = parameter(30.0, unit="kg m2", minimum=0.0, description="moment of inertia about body z")
+    mass: float = parameter(200.0, unit="kg", minimum=0.1, maximum=1.0e5, description="rover mass")
+    yaw_inertia: float = parameter(30.0, unit="kg m2", minimum=0.0, maximum=1.0e6, description="moment of inertia about body z")
     resistance: ResistanceParameters = group(ResistanceParameters, "ground resistance")
     turn_moment: float = parameter(
         40.0, unit="N m", minimum=0.0, description="steady scrubbing moment while turning, M_turn",

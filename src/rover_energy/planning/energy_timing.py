@@ -237,7 +237,7 @@ def slow_for_energy(
     if not first:
         return fastest
     if first == "deadline" and violated(fastest, replace(mission, deadline=None)) == "":
-        raise _cannot(first, "the fastest drive along it takes too long")
+        raise _cannot(first, fastest, mission)
     coarse = drive(path, surface, environment, rover, mission, grid=max(grid, COARSE_GRID, path.length / COARSE_STATIONS))
     deficit = max(0.0, float(np.max(fastest.total_power - fastest.supply_power)))
     speed = float(fastest.speed.max())
@@ -249,12 +249,22 @@ def slow_for_energy(
         timing = _fastest_capped(task, coarse, cap)
         if timing is not None:
             return timing
-    raise _cannot(first, "no cap on discharge or speed keeps every limit")
+    raise _cannot(first, fastest, mission)
 
 
-def _cannot(reason: str, why: str) -> TimingError:
-    remedy = {"floor": "start with more charge", "energy_budget": "raise the budget", "deadline": "allow more time"}[reason]
-    return TimingError(reason, f"the path breaks the {reason.replace('_', ' ')}: {why}; {remedy} or lower the loads")
+def _cannot(reason: str, fastest: Timing, mission: MissionParameters) -> TimingError:
+    """The refusal with what the fastest drive misses, and the load whose absence would make it good."""
+    if reason == "deadline":
+        missing, unit = fastest.duration - (mission.deadline or 0.0), "s"
+        help_ = f"allow {missing:.3g} s more"
+    else:
+        budget = math.inf if mission.energy_budget is None else mission.energy_budget
+        missing, unit = fastest.consumed_energy - budget, "J"
+        if reason == "floor":
+            missing = fastest.shortfall - min(0.0, fastest.least_battery_margin)
+        help_ = f"{missing:.4g} J more, or {missing / fastest.duration:.3g} W less load, would let it pass"
+    why = f"the fastest drive along it misses it by {missing:.4g} {unit}, and no slower one was found that keeps it"
+    return TimingError(reason, f"the path breaks the {reason.replace('_', ' ')}: {why}; {help_}", missing=missing, unit=unit)
 
 
 def violated(timing: Timing, mission: MissionParameters) -> str:

@@ -21,6 +21,7 @@ REMEDIES: dict[str, tuple[str, ...]] = {
     "map_edge": ("choose poses further inside the map", "load a larger map"),
     "no_data": ("choose poses on measured ground", "fill the terrain's gaps"),
     "curvature": ("choose another heading", "raise limits.curvature if the rover can turn tighter"),
+    "horizon": ("raise the mission's horizon above the time that the drive takes", "choose a nearer goal"),
     "start_speed": ("brake to a stop and plan from there", "choose a goal further ahead"),
     "unsettled": ("plan through an intermediate pose", "start at another time"),
     "search": ("choose a nearer goal", "plan through an intermediate pose"),
@@ -73,4 +74,4 @@ class Refusal(RoverEnergyError):
     @classmethod
     def from_timing(cls, failure: TimingError) -> Refusal:
         """No drive along the path keeps the limits."""
-        return cls(failure.reason, failure.reason, str(failure))
+        return cls(failure.reason, failure.reason, str(failure), missing=failure.missing, unit=failure.unit)

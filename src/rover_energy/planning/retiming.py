@@ -35,13 +35,13 @@ SLACK = 0.5  # [W] by which it may have been under-stated before another pass is
 
 
 class TimingError(RoverEnergyError):
-    """No drive along the path keeps the limits. `reason` is one of "power", "start_speed", "floor", "energy_budget",
-    "deadline", "unsettled".
+    """No drive along the path keeps the limits. `reason` is one of "power", "horizon", "start_speed", "floor",
+    "energy_budget", "deadline", "unsettled"; `missing` says by how much, in `unit`, where that is known.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, *, missing: float | None = None, unit: str = "") -> None:
         super().__init__(f"retiming: {message}")
-        self.reason = reason
+        self.reason, self.missing, self.unit = reason, missing, unit
 
 
 class Binding(IntEnum):
@@ -266,7 +266,7 @@ def solve_once(task: Drive, problem: SpeedProblem, supply: FloatArray, available
     if status == TOO_FAST:
         raise TimingError("start_speed", f"the limits ahead do not allow the start speed {task.start_speed:g} m/s")
     if status > 0:
-        raise TimingError("power", _describe_lack(task, allowed))
+        raise _lack(task, allowed)
     speed = np.sqrt(squared)
     mean = middle(speed)
     if not (mean.min() > 0.0):
@@ -308,15 +308,18 @@ def _battery(task: Drive, time: FloatArray, surplus: FloatArray) -> tuple[FloatA
     return np.interp(time, ends, record.energy), record.shortfall
 
 
-def _describe_lack(task: Drive, allowed: FloatArray) -> str:
+def _lack(task: Drive, allowed: FloatArray) -> TimingError:
     first = int(np.argmin(allowed >= task.constant_load))
     available, where = float(allowed[first]), float(task.stations.distance[first])
     if math.isnan(available):
-        return f"the supply at {where:.2f} m along the path is not known; check the map and the environment's horizon"
-    return (
-        f"{available:.1f} W are available at {where:.2f} m along the path, less than the constant loads"
-        f" {task.constant_load:.1f} W; lower base_power or inference_power, or choose another time or way"
-    )
+        return TimingError("horizon", f"the supply is not known when the rover would be {where:.2f} m along the path")
+    missing = task.constant_load - float(np.min(allowed))
+    return TimingError(
+        "power",
+        f"{available:.2f} W are available at {where:.2f} m along the path, less than the constant loads of"
+        f" {task.constant_load:.2f} W; shed {missing:.2f} W or more, or choose another time or way",
+        missing=missing, unit="W",
+    )  # fmt: skip
 
 
 def _binding(

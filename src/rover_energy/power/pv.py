@@ -15,7 +15,7 @@ from rover_energy.parameters import Parameters, parameter
 class PvParameters(Parameters):
     """Constants of the array. `area = 0` means there is none."""
 
-    area: float = parameter(1.0, unit="m2", minimum=0.0, description="active cell area")
+    area: float = parameter(1.0, unit="m2", minimum=0.0, maximum=1.0e4, description="active cell area")
     efficiency: float = parameter(
         0.28, minimum=0.0, maximum=1.0, description="cell efficiency at the reference temperature",
         source="Spectrolab UTJ 28 %; roverdevkit default 0.28",

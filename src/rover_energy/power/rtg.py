@@ -15,7 +15,7 @@ class RtgParameters(Parameters):
     """Constants of the generator. `units = 0` means there is none."""
 
     beginning_of_life_power: float = parameter(
-        110.0, unit="W", minimum=0.0, description="electrical power of one unit when fuelled",
+        110.0, unit="W", minimum=0.0, maximum=1.0e5, description="electrical power of one unit when fuelled",
         source="MMRTG, about 110 W at launch, rps.nasa.gov",
     )  # fmt: skip
     units: int = parameter(1, minimum=0, description="number of generators on the bus")

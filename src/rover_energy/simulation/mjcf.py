@@ -159,7 +159,7 @@ def _wheel(parent: Element, g: RoverGeometry, name: str, position: tuple[float, 
     wheel = SubElement(parent, "body", name=f"wheel_{name}", pos=_text(*position))
     SubElement(
         wheel, "joint", name=f"drive_{name}", type="hinge", axis="0 1 0", damping="0",
-        frictionloss="1e-3", solimpfriction="0.99 0.99 0.001", solreffriction="0.02 1",
+        frictionloss="1e-3", solimpfriction="0.9999 0.9999 0.001", solreffriction="0.02 1",
     )  # fmt: skip
     xx, yy, zz = wheel_inertia(g)
     _inertial(wheel, (0.0, 0.0, 0.0), share * g.wheel_mass, (share * xx, share * yy, share * zz))

@@ -15,7 +15,8 @@ from rover_energy.simulation.soil import LEAST_SLIP, MAXIMUM_SLIP, TrueRover
 
 _STANDSTILL = 0.02  # of the rated wheel speed: below it the stiffness of drive on soil no longer rises
 _MEAN_TORQUE_TIME = 0.15  # [s] over which the wheels' common torque is averaged
-_CAP_RESERVE = 0.002  # of a cap on the power, left unused
+_CAP_RESERVE = 0.01  # of a cap on the power, left unused
+_TORQUE_RISE = 0.1  # [s] in which a capped motor may go from no torque to its limit
 _PARKED = 0.01  # [m/s] below which the brakes close when the wheels are told to stand
 
 
@@ -102,6 +103,9 @@ class MujocoDrive:
         self._model.opt.timestep = h
         speed, yaw_rate = feasible_motion(self._geometry, command.speed, command.yaw_rate)
         start = self._rim.copy()
+        if self._capped:  # take up from the true speed, or the wheels would spin as soon as the cap lets them
+            true = self._motor * self._geometry.wheel_radius
+            start = np.where(start > 0.0, np.clip(true, 0.0, start), np.clip(true, start, 0.0))
         ramp = self._geometry.parameters.drive_ramp * dt
         self._rim = start + np.clip(self._wanted_rim_speeds(speed, yaw_rate, dt) - start, -ramp, ramp)
         self._set_soil(command, state)
@@ -182,7 +186,8 @@ class MujocoDrive:
         limit = np.full(6, self._geometry.torque_limit)
         self._capped = cap < math.inf
         if self._capped:
-            torque = np.clip(wanted, -limit, limit)
+            most = np.minimum(limit, np.abs(self._torque) + limit * (h / _TORQUE_RISE))
+            torque = np.clip(wanted, -most, most)
             slips = self._slip + self._slip_per_torque * (np.abs(torque) - float(np.abs(torque).mean()))
             rate = h / self._wheel_load_inertia
             seen = 1.0 / (1.0 - np.clip(slips, LEAST_SLIP, MAXIMUM_SLIP))
@@ -193,7 +198,7 @@ class MujocoDrive:
             # The largest share with a share^2 + b share <= c.
             root = math.sqrt(b * b + 4.0 * a * c)
             share = 1.0 if a + b <= c else max(0.0, 2.0 * c / (b + root) if b > 0.0 else (root - b) / (2.0 * a))
-            limit = np.where(pulling, np.maximum(np.abs(torque) * min(1.0, share), 1e-9), limit)
+            limit = np.where(pulling, np.maximum(np.abs(torque) * min(1.0, share), 1e-9), most)
         self._high, self._low = limit, -limit
         self._model.actuator_forcerange[0:6, 0] = self._low
         self._model.actuator_forcerange[0:6, 1] = self._high
