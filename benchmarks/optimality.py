@@ -29,7 +29,7 @@ from rover_energy.planning.refusal import Refusal
 from rover_energy.planning.retiming import drive
 from rover_energy.planning.worker import SolverProcess
 
-GRID = 0.01  # [m] between retiming stations
+GRID = 0.02  # [m] between retiming stations: 1e-4 of the duration
 PEERS = ("own path + exact", "searched + exact", "searched + TOPP-RA", "OMPL + exact")
 
 

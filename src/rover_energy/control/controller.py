@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from numpy.typing import ArrayLike
+
 from rover_energy.control.command import Command, Measurement, Stop, StopReason
 from rover_energy.control.energy import EnergyGuard, EnergyOutlook
 from rover_energy.control.estimator import Estimator
@@ -18,6 +20,7 @@ from rover_energy.environment.scene import Environment
 from rover_energy.mission import MissionParameters
 from rover_energy.planning.trajectory import Trajectory
 from rover_energy.rover import RoverParameters
+from rover_energy.terrain.raster import Terrain
 from rover_energy.terrain.surface import Surface
 
 OUTLOOK_PERIOD = 1.0  # [s] between two looks at the battery's future
@@ -47,6 +50,8 @@ class Controller:
     trajectory, surface, environment, rover, mission
         The plan and its world.
     parameters : ControlParameters
+    terrain, wheels : Terrain, (6, 2) array_like
+        The raw ground and the wheels' places on the body, for a closer prediction; see `Reference.sample`.
 
     Raises
     ------
@@ -60,11 +65,12 @@ class Controller:
 
     def __init__(
         self, trajectory: Trajectory, surface: Surface, environment: Environment, rover: RoverParameters,
-        mission: MissionParameters, parameters: ControlParameters | None = None,
+        mission: MissionParameters, parameters: ControlParameters | None = None, *, terrain: Terrain | None = None,
+        wheels: ArrayLike | None = None,
     ) -> None:  # fmt: skip
         self.parameters = p = ControlParameters() if parameters is None else parameters
         self.surface = surface
-        self.reference = Reference.sample(trajectory, surface, environment, rover, mission)
+        self.reference = Reference.sample(trajectory, surface, environment, rover, mission, terrain=terrain, wheels=wheels)
         self.tracker = Tracker(self.reference, rover, p.tracker)
         self.estimator = Estimator(rover, p.estimator)
         limit = math.inf if mission.power_limit is None else mission.power_limit

@@ -96,22 +96,24 @@ class Governor:
         ceilings = np.minimum(self._power_ceilings(columns, measurement, estimate), self._motion_ceilings(columns))
         ceiling = float(np.min(ceilings + p.fall * after / p.fastest))
         target = min(ceiling, wanted, p.fastest)
-        if not self._begun:
-            self._begun, rate = True, target  # nothing moves yet
-        elif target <= self.rate:
-            rate = max(target, self.rate - p.drop * seconds)
+        if self._begun:
+            change = (target - self.rate) / seconds
+            change = max(-p.drop, min(change, self._change(time, measurement, estimate)))
+            self.rate = min(max(self.rate + change * seconds, 0.0), p.fastest)
         else:
-            rate = min(target, self.rate + self._rise(time, measurement, estimate) * seconds)
-        self.rate = min(max(rate, 0.0), p.fastest)
+            self._begun, self.rate = True, max(target, 0.0)  # nothing moves yet
         return Pace(self.rate, ceiling, self.available(measurement) - measurement.motion_power)
 
     def _power_ceilings(self, columns: Array, measurement: Measurement, estimate: Estimate) -> Array:
-        """Largest rate (m,) at which the worst motion power stays below what is available at the instants ahead."""
+        """Largest rate (m,) at which the worst motion power, with the rate falling, is below what is available ahead.
+
+        A rate now from which every one of these is met by falling leaves, at each of them, falling on as a way out.
+        """
         p, r = self.parameters, self._rates
         rows = {name: columns[ROW[name]] for name in ("speed", "acceleration", "yaw_rate", "yaw_acceleration")}
         spin = np.maximum(0.0, rows["yaw_rate"] * rows["yaw_acceleration"])
         features = self.model.features(
-            r * rows["speed"], r * r * rows["acceleration"], columns[ROW["grade"]], columns[ROW["resistance"]],
+            r * rows["speed"], r * r * rows["acceleration"] - p.fall * rows["speed"], columns[ROW["grade"]], columns[ROW["resistance"]],
             estimate.worst_slip(columns[ROW["slip"]]), r * rows["yaw_rate"], r**3 * spin,
         )  # fmt: skip
         supply = columns[ROW["supply_power"]] + min(self._bias, 0.0) - p.supply_sigmas * self._spread
@@ -137,13 +139,12 @@ class Governor:
         largest = np.minimum(share(limits.speed, "speed"), share(limits.yaw_rate, "yaw_rate"))
         return np.maximum(1.0, np.minimum(largest, np.sqrt(share(limits.acceleration, "acceleration"))))
 
-    def _rise(self, time: float, measurement: Measurement, estimate: Estimate) -> float:
-        """Fastest rise of the rate [1/s] that power and the limit of acceleration leave."""
+    def _change(self, time: float, measurement: Measurement, estimate: Estimate) -> float:
+        """Fastest change of the rate [1/s] that power and the limit of acceleration leave; negative where power lacks."""
         p, now = self.parameters, self.reference.at(time)
         rate = max(self.rate, 0.05)
         worst, gain = self._worst(rate * now.speed, rate * rate * now.acceleration, rate * now.yaw_rate, now, estimate)
-        spare = max(0.0, self.available(measurement) - p.margin - worst)
-        by_power = spare / max(gain, 1e-6)
+        by_power = (self.available(measurement) - p.margin - worst) / max(gain, 1e-6)
         by_motion = max(0.0, 1.5 * self.limits.acceleration - rate * rate * now.acceleration)
         return min(p.rise, min(by_power, by_motion) / max(now.speed, 1e-3))
 

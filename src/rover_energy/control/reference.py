@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from rover_energy.control.stance import climb_along, stance_at
 from rover_energy.environment.scene import Environment
 from rover_energy.errors import InputError
 from rover_energy.locomotion.demand import resistance_force, slip
 from rover_energy.mission import MissionParameters
 from rover_energy.planning.evaluation import evaluate_plan
 from rover_energy.planning.trajectory import Trajectory
+from rover_energy.power.pv import panel_normal, pv_power
 from rover_energy.rover import RoverParameters
+from rover_energy.terrain.raster import Terrain
 from rover_energy.terrain.surface import Surface
 
 Array = NDArray[np.float64]
@@ -71,9 +74,14 @@ class Reference:
         rover: RoverParameters,
         mission: MissionParameters,
         *,
+        terrain: Terrain | None = None,
+        wheels: ArrayLike | None = None,
         step: float = STEP,
     ) -> Reference:
         """Evaluate a plan in its world; see `planning.evaluation`.
+
+        With `terrain` and `wheels` (six places in the body frame [m], see `stance`), supply, grade and slip are those of the
+        rover on the raw terrain, which is what the wheels and the array will meet, instead of those planned on the surface.
 
         Raises InputError when the plan leaves the map or the time that the environment covers.
         """
@@ -91,6 +99,8 @@ class Reference:
             "supply_power": profile.rtg_power + profile.pv_power,
             "arc": np.concatenate(([0.0], np.cumsum(stretch))),
         }
+        if terrain is not None and wheels is not None:
+            rows |= _on_raw_ground(rows, terrain, wheels, environment, rover)
         curvature = np.where(np.isfinite(profile.curvature), profile.curvature, 0.0)
         rows["curvature"] = np.clip(curvature, -2.0 * rover.limits.curvature, 2.0 * rover.limits.curvature)
         table = np.array([rows[name] for name in FIELDS])
@@ -114,3 +124,21 @@ class Reference:
         columns = self.table[:, first : first + int(seconds / self.step) + 1 : stride]
         after = np.maximum(0.0, (first + stride * np.arange(columns.shape[1])) * self.step - time)
         return after, columns
+
+
+def _on_raw_ground(
+    rows: dict[str, Array], terrain: Terrain, wheels: ArrayLike, environment: Environment, rover: RoverParameters
+) -> dict[str, Array]:
+    """Grade, slip and supply where the wheels stand on the terrain's own nodes."""
+    stance = stance_at(terrain, wheels, rows["x"], rows["y"], rows["heading"])
+    normal = panel_normal(rover.pv, *stance.gradient(rows["heading"]), rows["heading"])
+    array = pv_power(
+        rover.pv, normal=normal, sun_direction=environment.sun_direction(rows["t"]),
+        direct=environment.direct_irradiance(rows["t"]), diffuse=environment.diffuse_irradiance(rows["t"]),
+        sunlit=rows["sunlit"],
+    )  # fmt: skip
+    return {
+        "grade": environment.gravity * climb_along(rows["arc"], stance.height),
+        "slip": slip(rover.locomotion.slip, np.arctan(stance.forward)),
+        "supply_power": rows["rtg_power"] + array,
+    }

@@ -21,7 +21,11 @@ from rover_energy.planning.stage import CONTROLS, SAMPLES, Variant
 from rover_energy.planning.transcription import MOVING_MARGINS, Programme, opened_to, piece_ratios, split
 
 DENSITY = 6  # dense check: sub-pieces per piece
-COLD_BARRIER, WARM_BARRIER = 0.01, 1e-5
+BARRIERS = {"fatrop": 0.01, "fatrop-high": 0.1, "fatrop-warm": 1e-5}  # initial barrier parameter
+#: Attempts at a first solution, in turn. From a guess that is nearly a solution there is no second opinion: who has such a
+#: guess has an earlier plan too.
+COLD_ATTEMPTS = ("fatrop", "fatrop-high", "ipopt")
+WARM_ATTEMPTS = ("fatrop-warm", "fatrop")
 TOLERANCE = 1e-3
 #: Overshoot between samples that is left to the margins of the limits and to the final stretch of time, in each row's own scale.
 ALLOWED = np.array([2.5e-3, 2.5e-3, 1.4e-3, 2.5e-3, 2.5e-3, 5e-4, 5e-4, 5e-4, 3e-4, 0.02])
@@ -49,7 +53,7 @@ class Optimiser:
     """Compiled oracles and solvers of this process, by variant, number of pieces and purpose."""
 
     def __init__(self) -> None:
-        self._solvers: dict[tuple[Variant, int, str], ca.Function] = {}
+        self._solvers: dict[tuple[Variant, int, str, bytes], ca.Function] = {}
         self._scene: SceneFields | None = None
 
     def set_scene(self, scene: SceneFields) -> None:
@@ -74,11 +78,7 @@ class Optimiser:
         """
         allowed = STRICTLY_ALLOWED if strict else ALLOWED
         programme = self._opened(programme)
-        outcome = self._solve(programme, "fatrop-warm" if warm else "fatrop", max_iterations)
-        if warm and not outcome.solved:
-            outcome = self._solve(programme, "fatrop", max_iterations)
-        if not outcome.solved and not strict:  # a rover that drives has its earlier plan, and no time for a second opinion
-            outcome = self._merge(outcome, self._solve(programme, "ipopt", max_iterations))
+        outcome = self._first(programme, WARM_ATTEMPTS if warm else COLD_ATTEMPTS[:1] if strict else COLD_ATTEMPTS, max_iterations)
         outcome.first_solve_seconds = outcome.solve_seconds
         tightened = programme
         for count in range(rounds if outcome.solved else 0):
@@ -92,6 +92,14 @@ class Optimiser:
             if not again.solved:
                 break
             outcome = self._merge(outcome, again)
+        return outcome
+
+    def _first(self, programme: Programme, attempts: tuple[str, ...], max_iterations: int) -> Outcome:
+        """The first success of several attempts, or the last failure."""
+        outcome = self._solve(programme, attempts[0], max_iterations)
+        for name in attempts[1:]:
+            if not outcome.solved:
+                outcome = self._merge(outcome, self._solve(programme, name, max_iterations))
         return outcome
 
     def _opened(self, programme: Programme) -> Programme:
@@ -123,7 +131,8 @@ class Optimiser:
         return Outcome(solved, str(stats["return_status"]), x, int(stats["iter_count"]), 1, seconds, solver=name.split("-")[0])
 
     def _solver(self, programme: Programme, name: str, max_iterations: int) -> ca.Function:
-        key = (programme.variant, programme.pieces, f"{name}-{max_iterations}")
+        equalities = np.packbits(programme.lower_g == programme.upper_g).tobytes()  # part of the structure fatrop is made for
+        key = (programme.variant, programme.pieces, f"{name}-{max_iterations}", equalities)
         oracle = self.oracle(programme.variant, symmetric=name == "ipopt")
         if key not in self._solvers:
             options = _ipopt_options(max_iterations) if name == "ipopt" else _fatrop_options(programme, name, max_iterations)
@@ -153,10 +162,10 @@ def _fatrop_options(programme: Programme, name: str, max_iterations: int) -> dic
         "nx": [variant.states] * (n + 1),
         "nu": [CONTROLS] * n + [0],
         "ng": [limits + variant.states - 1] + [limits] * (n - 1) + [5],
-        "equality": [bool(low == high) for low, high in zip(programme.lower_g, programme.upper_g, strict=True)],
+        "equality": (programme.lower_g == programme.upper_g).tolist(),
         "fatrop": {
             "print_level": 0, "max_iter": max_iterations, "tol": TOLERANCE,
-            "mu_init": WARM_BARRIER if name.endswith("warm") else COLD_BARRIER,
+            "mu_init": BARRIERS[name],
         },
     }  # fmt: skip
 

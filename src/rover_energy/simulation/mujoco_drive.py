@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rover_energy.simulation.body import BodyState
 from rover_energy.simulation.geometry import CORNERS, WHEELS, FloatArray, RoverGeometry
 from rover_energy.simulation.kinematics import alignment, feasible_motion, rolling_speeds, steering_angles
 from rover_energy.simulation.protocol import Command
@@ -202,37 +203,3 @@ class MujocoDrive:
         self._high, self._low = limit, -limit
         self._model.actuator_forcerange[0:6, 0] = self._low
         self._model.actuator_forcerange[0:6, 1] = self._high
-
-
-@dataclass(frozen=True)
-class BodyState:
-    """Pose and motion of the body's origin, map frame.
-
-    Attributes
-    ----------
-    x, y, height : float
-        [m]
-    rotation : (3, 3) array
-        From body to map frame; its columns are the body's axes.
-    speed : float
-        Along body x [m/s].
-    yaw_rate : float
-        About body z [rad/s].
-    """
-
-    x: float
-    y: float
-    height: float
-    rotation: FloatArray
-    speed: float
-    yaw_rate: float
-
-    @property
-    def along_slope(self) -> float:
-        """Of the body's x axis above the horizontal [rad]."""
-        return math.asin(min(1.0, max(-1.0, float(self.rotation[2, 0]))))
-
-    @property
-    def tilt(self) -> float:
-        """Angle between body z and the vertical [rad]."""
-        return math.acos(min(1.0, max(-1.0, float(self.rotation[2, 2]))))

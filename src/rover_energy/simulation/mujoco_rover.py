@@ -11,12 +11,13 @@ import numpy as np
 from rover_energy.environment.scene import Environment
 from rover_energy.errors import InputError
 from rover_energy.rover import RoverParameters
+from rover_energy.simulation.body import BodyState, quaternion, standing_rotation
 from rover_energy.simulation.extras import need_mujoco
 from rover_energy.simulation.geometry import FloatArray, GeometryParameters, RoverGeometry, rover_geometry
 from rover_energy.simulation.ground import MAXIMUM_NODES, Ground, Window, bilinear
 from rover_energy.simulation.kinematics import body_motion
 from rover_energy.simulation.mjcf import rover_mjcf
-from rover_energy.simulation.mujoco_drive import BodyState, MujocoDrive, Work
+from rover_energy.simulation.mujoco_drive import MujocoDrive, Work
 from rover_energy.simulation.protocol import STOP, Command, Imu, Pose, Reading, SimulationError, check_command
 from rover_energy.simulation.soil import SoilScatter, TrueRover
 from rover_energy.simulation.sunlight import SunSensor
@@ -178,10 +179,7 @@ class MujocoSimulator:
     def _place(self, x: float, y: float, heading: float) -> None:
         slopes = self._surface.gradient(x, y)
         hx, hy = (float(value) if math.isfinite(value) else 0.0 for value in slopes)
-        up = np.array([-hx, -hy, 1.0]) / math.sqrt(1.0 + hx * hx + hy * hy)
-        along = math.atan(hx * math.cos(heading) + hy * math.sin(heading))
-        ahead = np.array([math.cos(heading) * math.cos(along), math.sin(heading) * math.cos(along), math.sin(along)])
-        rotation = np.stack([ahead, np.cross(up, ahead), up], axis=1)
+        rotation = standing_rotation(hx, hy, heading)
         assert self.window is not None
         lift = -math.inf
         for wx, wy in self.geometry.positions:
@@ -192,9 +190,7 @@ class MujocoSimulator:
         if not math.isfinite(lift):
             raise InputError("simulation", "pose", "has no ground under any wheel", "start further inside the map", (x, y))
         self.data.qpos[0:3] = np.array([x, y, lift + 0.005]) - self._origin
-        quaternion = np.zeros(4)
-        self._mujoco.mju_mat2Quat(quaternion, rotation.ravel())
-        self.data.qpos[3:7] = quaternion
+        self.data.qpos[3:7] = quaternion(rotation)
 
     def step(self, command: Command, dt: float) -> Reading:
         """Drive for dt [s], in blocks of at most 25 ms.
@@ -244,14 +240,13 @@ class MujocoSimulator:
 
     def _reading(self) -> Reading:
         state = self.state
-        rotation = state.rotation
-        light = self._sun.read(state.x, state.y, self._time, rotation)
+        light = self._sun.read(state.x, state.y, self._time, state.rotation)
         sensors = self.data.sensordata
         imu = Imu(sensors[0:3].copy(), sensors[3:6].copy(), self.data.qpos[3:7].copy())
         return Reading(
-            self._time, state.x, state.y, math.atan2(rotation[1, 0], rotation[0, 0]), state.speed, state.yaw_rate,
-            math.atan2(rotation[2, 1], rotation[2, 2]), -state.along_slope, self._drive.wheel_speeds, self._torques,
-            self._drive.steering, self._power, light.sunlit, light.incidence, state.height, self.work.electrical,
+            self._time, state.x, state.y, state.heading, state.speed, state.yaw_rate,
+            state.roll, -state.along_slope, self._drive.wheel_speeds, self._torques, self._drive.steering,
+            self._power, light.sunlit, light.incidence, state.height, self.work.electrical,
             light.pv_power, self._odometry, imu,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rover_energy.control.command import Command, Measurement, Stop, StopReason
 from rover_energy.control.controller import Controller, Status
@@ -125,6 +126,7 @@ def drive_plan(
     noise: SensorNoise | None = None,
     seed: int = 0,
     wheel_radius: float = math.nan,
+    wheels: ArrayLike | None = None,
     enforce_cap: bool = True,
     spoil: Callable[[Measurement], Measurement] | None = None,
 ) -> RunRecord:
@@ -145,6 +147,8 @@ def drive_plan(
         Of that noise.
     wheel_radius : float
         Turns wheel speeds into rim speeds [m]; NaN: slip is not metered. Default: not metered.
+    wheels : (6, 2) array_like, optional
+        Places of the wheels on the body [m], to predict supply and climb from the raw terrain. Default: from the surface.
     enforce_cap : bool
         False: the drivers get no power cap, to see what the governor alone does.
     spoil : callable, optional
@@ -160,13 +164,14 @@ def drive_plan(
     InputError
         The plan does not fit the world.
     """
-    return _Run(trajectory, world, simulator, control or ControlParameters(), noise, seed, wheel_radius, enforce_cap, spoil).drive()
+    settings = control or ControlParameters()
+    return _Run(trajectory, world, simulator, settings, noise, seed, wheel_radius, wheels, enforce_cap, spoil).drive()
 
 
 class _Run:
     def __init__(
         self, trajectory: Trajectory, world: World, simulator: protocol.Simulator, control: ControlParameters,
-        noise: SensorNoise | None, seed: int, wheel_radius: float, enforce_cap: bool,
+        noise: SensorNoise | None, seed: int, wheel_radius: float, wheels: ArrayLike | None, enforce_cap: bool,
         spoil: Callable[[Measurement], Measurement] | None,
     ) -> None:  # fmt: skip
         self.steps = round(WINDOW / STEP)
@@ -174,7 +179,9 @@ class _Run:
         if not (self.per_period >= 1 and abs(self.per_period * STEP - control.period) <= 1e-9):
             raise InputError("run", "period", "is not a multiple of 10 ms", "choose another", control.period)
         self.world, self.simulator, self.noise, self.spoil = world, simulator, noise, spoil
-        self.controller = Controller(trajectory, world.surface, world.environment, world.rover, world.mission, control)
+        self.controller = Controller(
+            trajectory, world.surface, world.environment, world.rover, world.mission, control, terrain=world.terrain, wheels=wheels
+        )
         self.rng, self.radius, self.capped = np.random.default_rng(seed), wheel_radius, enforce_cap
         self.margin = control.governor.guard
         self.bus, self.driver = _Bus(world, self.controller), Driver()

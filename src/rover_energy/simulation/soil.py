@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,6 +41,15 @@ class SoilScatter(Parameters):
             raise InputError("scatter", "spread", "is not within 0 .. 0.9", "give a fraction", spread)
         factors = np.random.default_rng(seed).uniform(1.0 - spread, 1.0 + spread, 4)
         return cls(*(float(factor) for factor in factors), patchiness=patchiness)
+
+
+class Motion(NamedTuple):
+    """Speed [m/s], acceleration [m/s2], yaw rate [rad/s] and yaw acceleration [rad/s2] of the body; negative is backward."""
+
+    speed: float
+    acceleration: float
+    yaw_rate: float
+    yaw_acceleration: float
 
 
 class TrueRover:
@@ -88,6 +98,25 @@ class TrueRover:
     def slip(self, along_slope: float) -> float:
         """Mean slip of the wheels on a slope in the direction of travel [rad]."""
         return min(MAXIMUM_SLIP, self.scatter.slip * float(slip(self.locomotion.slip, along_slope)))
+
+    def motor_power(self, motion: Motion, along_slope: float, tilt: float, x: float, y: float) -> float:
+        """Electrical power of driving and turning at the bus [W]: the demand model, forward or backward, for the true rover.
+
+        Parameters
+        ----------
+        motion : Motion
+        along_slope : float
+            Of the body's x axis [rad]; driving backward turns its sign.
+        tilt, x, y : float
+            [rad, m, m]
+        """
+        way = -1.0 if motion.speed < 0.0 else 1.0
+        grade = way * self.gravity * math.sin(along_slope)
+        force = self.locomotion.mass * (way * motion.acceleration + grade) + self.resistance(motion.speed, tilt, x, y)
+        drive = max(0.0, force * abs(motion.speed) / (1.0 - self.slip(way * along_slope)))
+        inertia = max(0.0, self.locomotion.yaw_inertia * motion.yaw_acceleration * motion.yaw_rate)
+        turn = inertia + self.turn_moment(x, y) * abs(motion.yaw_rate)
+        return (drive + turn) / self.efficiency
 
     def slip_per_pull(self) -> float:
         """How much more than the mean a wheel slips for each unit of pull over load by which it pulls more than the mean.
