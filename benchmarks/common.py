@@ -120,11 +120,19 @@ def write_json(path: Path | None, name: str, seed: int, results: Any) -> None:
     """Results with the machine they were measured on; nothing without a path."""
     if path is None:
         return
-    data = {"benchmark": name, "seed": seed, "machine": machine(), "results": results}
+    data = {"benchmark": name, "seed": seed, "machine": machine(), "results": _finite(results)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data, indent=1, default=_plain) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     print(f"written: {path}")
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else str(value)
+def _finite(value: Any) -> Any:
+    """Plain data for strict JSON: numbers that are not finite become null."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, float):
+        return plain if np.isfinite(plain) else None
+    return plain if plain is None or isinstance(plain, bool | int | str) else str(plain)

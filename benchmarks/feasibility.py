@@ -1,19 +1,20 @@
 """Whether a refused problem had a solution: two searches that are given far more time than the planner takes.
 
-A problem counts as feasible when a path is known that keeps the limits of motion on the exact surface, and along which a drive
-keeps power and energy. Paths come from (1) the planner's own lattice, much finer and with thirty times its budget, without the cost
-map's margins, and (2) OMPL's RRT* over Dubins paths, which shares nothing with it. Finding one proves that the problem is feasible;
-finding none proves nothing, so the success rate among feasible problems is an upper estimate, and the share of all problems that
-were accepted is a lower one.
+A problem counts as feasible when a path is known that keeps the limits of motion on the exact surface, and along which a
+drive keeps power and energy. Paths come from (1) the planner's own lattice, much finer and with thirty times its budget,
+without the cost map's margins, and (2) OMPL's RRT* over Dubins paths, which shares nothing with it. Finding one proves that
+the problem is feasible; finding none proves nothing, so the success rate among feasible problems is an upper estimate, and
+the share of all problems that were accepted is a lower one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, cast
 
 from peers.ompl_peer import plan_with_ompl
-from problems import Problem
+from problems import Problem, Window
 
 from rover_energy.errors import MissingExtraError
 from rover_energy.planning.energy_timing import slow_for_energy
@@ -46,9 +47,15 @@ def _paths(problem: Problem, seconds: float) -> Iterator[tuple[str, Path]]:
     for seed in SEEDS:
         try:
             found = plan_with_ompl(
-                world.surface, world.rover, problem.start, problem.goal, keep_outs=world.keep_outs, planner="RRTstar",
-                seconds=seconds, seed=seed,
-            )  # fmt: skip
+                cast(Any, Window(world.surface, (problem.start, problem.goal))),
+                world.rover,
+                problem.start,
+                problem.goal,
+                keep_outs=world.keep_outs,
+                planner="RRTstar",
+                seconds=seconds,
+                seed=seed,
+            )
         except MissingExtraError:
             return
         if found.path is not None:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from common import parse, parser, progress, quantiles, table, write_json
 from peers.ompl_peer import plan_with_ompl
 from peers.toppra_peer import retime_with_toppra
-from problems import MARS_WORLDS, SETTINGS, Problem, problems, world_names
+from problems import MARS_WORLDS, SETTINGS, Problem, Window, problems, world_names
 
 from rover_energy.errors import MissingExtraError, RoverEnergyError
 from rover_energy.planning.energy_timing import slow_for_energy, time_lower_bound
@@ -83,7 +83,7 @@ def _attempt(duration: Callable[[], float]) -> float:
 def _ompl(problem: Problem, planner: str, seconds: float) -> float:
     world = problem.world
     path: Path | None = plan_with_ompl(
-        world.surface,
+        cast(Any, Window(world.surface, (problem.start, problem.goal))),
         world.rover,
         problem.start,
         problem.goal,

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -31,12 +32,14 @@ from rover_energy.rover import RoverParameters
 from rover_energy.terrain.generator import generate_lunar_terrain
 from rover_energy.terrain.loading import load_terrain
 from rover_energy.terrain.raster import Terrain
+from rover_energy.terrain.surface import Surface
 
 HERE = Path(__file__).resolve().parent
 GENERATED = ("generated-1", "generated-2", "generated-3", "generated-4")
 REAL = {"marsyard": "marsyard2021.tif", "aristarchus": "moon_aristarchus_imp.tif"}
 SETTINGS = ("tight", "battery", "floor", "budget", "shadows", "mars")
 MARS_WORLDS = ("generated-1", "generated-2", "marsyard")
+WINDOW = 30.0  # [m] shown to OMPL around start and goal
 CLEAR = 1.0  # [m] of start and goal from the border of the map
 SPREAD = 0.5  # [rad] of start and goal headings about the bearing, in every other problem; in the others any heading
 SUN_AZIMUTH, SUN_ELEVATION, LOW_SUN = math.radians(60.0), math.radians(12.0), math.radians(5.0)
@@ -94,7 +97,7 @@ def environment_of(name: str, setting: str) -> Environment:
     terrain, footprint = terrain_of(name), rover_of(name).footprint
     body = MARS if name == "marsyard" else MOON
     if setting == "mars":
-        site = SiteParameters(body="mars", latitude=18.4, longitude=77.5, start="2028-03-01T03:40:00", optical_depth=0.5)
+        site = SiteParameters(body="mars", latitude=18.4, longitude=77.5, start="2028-03-01T04:50:00", optical_depth=0.3)
         return build_environment(site, terrain, 1800.0, footprint)
     shaded = terrain if setting == "shadows" else None
     elevation = LOW_SUN if setting == "shadows" else SUN_ELEVATION
@@ -156,6 +159,19 @@ def random_poses(
         if allowed_pose(world, start) and allowed_pose(world, goal):
             return start, goal
     raise RuntimeError(f"no two allowed poses {distance} m apart on {world.terrain.name}")
+
+
+class Window:
+    """A surface of which only the surroundings of some points are shown: OMPL's adapter makes tables of the whole extent."""
+
+    def __init__(self, surface: Surface, poses: Sequence[Sequence[float]], reach: float = WINDOW) -> None:
+        self._surface = surface
+        low, high = np.min(poses, axis=0)[:2] - reach, np.max(poses, axis=0)[:2] + reach
+        xmin, ymin, xmax, ymax = surface.extent
+        self.extent = (max(xmin, float(low[0])), max(ymin, float(low[1])), min(xmax, float(high[0])), min(ymax, float(high[1])))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._surface, name)
 
 
 def problems(

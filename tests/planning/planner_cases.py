@@ -8,16 +8,22 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pytest
 from plan_cases import rough
 from scipy import ndimage
 
 from rover_energy.environment.scene import Environment
 from rover_energy.mission import MissionParameters, SiteParameters
 from rover_energy.native import find_compiler
+from rover_energy.planning.energy_timing import time_lower_bound
+from rover_energy.planning.evaluation import evaluate_plan
+from rover_energy.planning.follow import trajectory_path
 from rover_energy.planning.model import CONSTANTS
+from rover_energy.planning.planner import PlannedTraverse
 from rover_energy.planning.scene_fields import Grid, SceneFields
 from rover_energy.planning.stage import CONTROLS, Variant
 from rover_energy.planning.world import World, model_constants
+from rover_energy.power.battery import floor_energy
 from rover_energy.rover import RoverParameters
 from rover_energy.terrain.generator import generate_lunar_terrain
 from rover_energy.terrain.raster import Terrain
@@ -109,3 +115,20 @@ def random_point(variant: Variant, pieces: int, seed: int = 0) -> tuple[Any, Any
     controls = rng.uniform(-0.05, 0.05, (pieces, CONTROLS))
     x = np.concatenate([np.hstack([states[:-1], controls]).ravel(), states[-1]])
     return x, np.concatenate([[pieces, 3.0], constants, np.column_stack([ratios, elapsed]).ravel()])
+
+
+def check_plan(world: World, made: PlannedTraverse, start: Any = START, goal: Any = GOAL) -> None:
+    """What every plan must keep, by the certificate and by plain evaluation at other times than its own."""
+    assert made.certificate.passed
+    assert not made.certificate.failures
+    trajectory = made.trajectory
+    assert np.asarray(trajectory.start) == pytest.approx(start, abs=1e-9)
+    assert trajectory.end_pose == pytest.approx(goal, abs=1e-3)
+    profile = evaluate_plan(trajectory, world.surface, world.environment, world.rover, world.mission)
+    assert np.max(profile.total_power - profile.available_power) <= 1e-6
+    assert np.max(np.abs(profile.speed)) <= world.rover.limits.speed * 1.001
+    assert np.max(profile.tilt) <= world.rover.limits.tilt * 1.001
+    assert profile.battery_energy.min() >= min(floor_energy(world.rover.battery), profile.battery_energy[0]) - 1e-6
+    bound = time_lower_bound(trajectory_path(trajectory), world.surface, world.environment, world.rover, world.mission)
+    assert bound.impossible == ""
+    assert made.duration >= bound.duration * (1.0 - 1e-3)

@@ -84,7 +84,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("compilers", [{"ROVER_ENERGY_NO_COMPILER": "1"}, {"CC": "", "PATH": "/nowhere"}], ids=["told", "none there"])
+WITHOUT = {"told": {"ROVER_ENERGY_NO_COMPILER": "1"}, "none there": {"CC": "", "PATH": "/nowhere"}}
+
+
+@pytest.mark.parametrize("compilers", WITHOUT.values(), ids=WITHOUT)
 def test_planning_without_a_compiler_end_to_end(compilers: dict[str, str], tmp_path: Path) -> None:
     code = NO_COMPILER.format(source=SOURCE, tests=str(Path(__file__).parent), arguments="seconds=60.0")
     environment = {**os.environ, "ROVER_ENERGY_CACHE": str(tmp_path), **compilers}

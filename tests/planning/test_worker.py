@@ -33,7 +33,8 @@ def small_world() -> World:
 
 def small_programme(world: World) -> Programme:
     path = find_path(world.cost_map, START, GOAL).path
-    return build_programme(world, Motion(*START), path, retime(path, world.surface, world.environment, world.rover, world.mission))
+    timing = retime(path, world.surface, world.environment, world.rover, world.mission)
+    return build_programme(world, Motion(*START), path, timing)
 
 
 @pytest.fixture(scope="module")
@@ -217,4 +218,5 @@ def test_the_first_use_ever_compiles_outside_the_time_of_the_plan(tmp_path: Path
         outcome = solver.optimise(programme, seconds=1.0)
     assert outcome.solved
     assert outcome.solver == "fatrop"
-    assert {path.name.rsplit("-", 1)[0] for path in (tmp_path / "cache").glob("*.so")} >= {"stage", "stage-full", "stage-triangle"}
+    names = {path.name.rsplit("-", 1)[0] for path in (tmp_path / "cache").glob("*.so")}
+    assert names >= {"stage", "stage-full", "stage-triangle"}

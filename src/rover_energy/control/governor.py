@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 RATES = np.array([0.0, 0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.78, 0.86, 0.94, 1.0, 1.06, 1.12, 1.2, 1.35, 1.5, 2.0])
 METER_MEMORY = 0.3  # [s] over which the noise of the supply's meter is averaged
 SUPPLY_MEMORY = 2.0  # [s] over which the supply's departure from the plan is averaged
+SLOWEST = 0.3  # [-] rate below which the time to the instants ahead is not counted as longer
 HALVINGS = 7  # of the interval of speeds in `limit`
 
 
@@ -94,7 +95,9 @@ class Governor:
         p = self.parameters
         after, columns = self.reference.ahead(time, p.horizon, p.spacing)
         ceilings = np.minimum(self._power_ceilings(columns, measurement, estimate), self._motion_ceilings(columns))
-        ceiling = float(np.min(ceilings + p.fall * after / p.fastest))
+        # From now on the rate falls, so the instants ahead are reached no sooner than at the rate of now.
+        pace = max(self.rate, SLOWEST) if self._begun else p.fastest
+        ceiling = float(np.min(ceilings + p.fall * after / pace))
         target = min(ceiling, wanted, p.fastest)
         if self._begun:
             change = (target - self.rate) / seconds

@@ -42,7 +42,7 @@ class EstimatorParameters(Parameters):
     slip_offset: float = parameter(0.02, minimum=0.0, description="standard deviation of a constant error of slip (wheel radius)")
     roughness: float = parameter(0.05, minimum=0.0, description="standard deviation of the force over one block that is no trend")
     drift: float = parameter(0.005, unit="1/m^0.5", minimum=0.0, description="random walk of the factors along the path")
-    sigmas: float = parameter(2.5, minimum=0.0, maximum=6.0, description="width of the confidence region, standard deviations")
+    sigmas: float = parameter(2.0, minimum=0.0, maximum=6.0, description="width of the confidence region, standard deviations")
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class GovernorParameters(Parameters):
     """The pace of the plan."""
 
     margin: float = parameter(0.5, unit="W", minimum=0.0, description="kept below the power that is available, by prediction")
-    guard: float = parameter(0.3, unit="W", minimum=0.0, description="kept below it by the drivers' cap; at most `margin`")
+    guard: float = parameter(0.8, unit="W", minimum=0.0, description="kept below it by the drivers' cap, for its overshoot")
     horizon: float = parameter(6.0, unit="s", minimum=0.1, maximum=60.0, description="plan time looked ahead")
     spacing: float = parameter(0.2, unit="s", minimum=0.01, description="between the instants looked at")
-    fastest: float = parameter(1.1, minimum=1.0, maximum=2.0, description="highest rate, for making up for lost time")
-    rise: float = parameter(0.15, unit="1/s", minimum=0.001, description="fastest rise of the rate")
-    fall: float = parameter(0.15, unit="1/s", minimum=0.001, description="fall of the rate that is planned ahead with")
+    fastest: float = parameter(1.3, minimum=1.0, maximum=2.0, description="highest rate, for making up for lost time")
+    rise: float = parameter(0.4, unit="1/s", minimum=0.001, description="fastest rise of the rate")
+    fall: float = parameter(0.3, unit="1/s", minimum=0.001, description="fall of the rate that is planned ahead with")
     drop: float = parameter(1.0, unit="1/s", minimum=0.001, description="fastest fall of the rate when it cannot wait")
-    supply_sigmas: float = parameter(1.0, minimum=0.0, description="of the supply's departure from the plan, kept as margin ahead")
+    supply_sigmas: float = parameter(0.0, minimum=0.0, description="of the supply's departure from the plan, kept as margin ahead")
 
 
 @dataclass(frozen=True)

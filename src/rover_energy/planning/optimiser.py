@@ -1,7 +1,7 @@
 """Solve the programme, look between its samples, tighten what overshoots and solve again.
 
-The interior-point solver is fatrop, which exploits the stage structure (Vanroye et al. 2023, doi:10.1109/IROS55552.2023.10342336);
-IPOPT gives a second opinion on the same compiled functions. Both are bounded in iterations. fatrop cannot be
+The interior-point solver is fatrop, which exploits the stage structure (Vanroye et al. 2023,
+doi:10.1109/IROS55552.2023.10342336); IPOPT gives a second opinion on the same compiled functions. Both are bounded in iterations. fatrop cannot be
 interrupted from Python, therefore plans are normally solved through `worker.py`, which can be killed.
 """
 
@@ -78,7 +78,8 @@ class Optimiser:
         """
         allowed = STRICTLY_ALLOWED if strict else ALLOWED
         programme = self._opened(programme)
-        outcome = self._first(programme, WARM_ATTEMPTS if warm else COLD_ATTEMPTS[:1] if strict else COLD_ATTEMPTS, max_iterations)
+        attempts = WARM_ATTEMPTS if warm else COLD_ATTEMPTS[:1] if strict else COLD_ATTEMPTS
+        outcome = self._first(programme, attempts, max_iterations)
         outcome.first_solve_seconds = outcome.solve_seconds
         tightened = programme
         for count in range(rounds if outcome.solved else 0):
@@ -103,7 +104,7 @@ class Optimiser:
         return outcome
 
     def _opened(self, programme: Programme) -> Programme:
-        """Bounds of place opened to the guess where it uses what the optimiser would hold back (see `transcription.opened_to`)."""
+        """Bounds of place opened to the guess where it uses what is held back (see `transcription.opened_to`)."""
         oracle = self.oracle(programme.variant)
         reference = programme.x if programme.reference is None else programme.reference
         _, limits = oracle.limits(reference, programme.parameters)
@@ -173,7 +174,10 @@ def _fatrop_options(programme: Programme, name: str, max_iterations: int) -> dic
 def _ipopt_options(max_iterations: int) -> dict[str, Any]:
     return {
         **COMMON_OPTIONS,
-        "ipopt": {"print_level": 0, "sb": "yes", "max_iter": 2 * max_iterations, "max_wall_time": 1.5, "tol": TOLERANCE, "mu_strategy": "adaptive"},
+        "ipopt": {
+            "print_level": 0, "sb": "yes", "max_iter": 2 * max_iterations, "max_wall_time": 1.5, "tol": TOLERANCE,
+            "mu_strategy": "adaptive",
+        },
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a failing certificate asks for: a slower drive along the same path, more energy kept back, or a path held back a little."""
+"""What a failing certificate asks for: a slower drive along the same path, more energy kept back, or a path held back."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def stretch_factor(certificate: Certificate, rover: RoverParameters, attempt: in
     """Factor on time after which the failing checks should pass; 1 when none of them is helped by that.
 
     A certificate names the worst instant only; elsewhere less motion power may be left to scale, therefore each further
-    `attempt` asks for twice as much. Motion power falls at least with the inverse of the factor, for drive and turning are work along a fixed path and the
-    inertial parts fall faster; the constant loads do not.
+    `attempt` asks for twice as much. Motion power falls at least with the inverse of the factor, for drive and turning are
+    work along a fixed path and the inertial parts fall faster; the constant loads do not.
     """
     constant = rover.loads.base_power + rover.loads.inference_power
     factor = 1.0

@@ -55,7 +55,7 @@ class BodyState:
 
 
 def standing_rotation(hx: float, hy: float, heading: float) -> FloatArray:
-    """Rotation (3, 3) from body to map frame of a body on ground of gradient (hx, hy): z is the normal, x points along heading."""
+    """Rotation (3, 3) from body to map frame of a body on ground of gradient (hx, hy): z is the normal, x along heading."""
     along = math.atan(hx * math.cos(heading) + hy * math.sin(heading))
     x = np.array([math.cos(heading) * math.cos(along), math.sin(heading) * math.cos(along), math.sin(along)])
     z = np.array([-hx, -hy, 1.0]) / math.sqrt(1.0 + hx * hx + hy * hy)
@@ -64,7 +64,7 @@ def standing_rotation(hx: float, hy: float, heading: float) -> FloatArray:
 
 
 def quaternion(rotation: FloatArray) -> FloatArray:
-    """Unit quaternion (w, x, y, z) of a rotation matrix, w >= 0; the largest component first, so that none is lost to rounding."""
+    """Unit quaternion (w, x, y, z) of a rotation matrix, w >= 0, from its largest component, for the sake of rounding."""
     r = rotation
     trace = float(np.trace(r))
     squares = np.array([1.0 + trace, *(1.0 + 2.0 * float(r[i, i]) - trace for i in range(3))])

@@ -59,7 +59,7 @@ class GeometryParameters(Parameters):
         source=_SUSPENSION,
     )  # fmt: skip
     wheel_mass: float = parameter(
-        0.020, minimum=0.001, maximum=0.1, description="one wheel with motor and steering over the whole mass", source=_SUSPENSION,
+        0.020, minimum=0.001, maximum=0.1, description="one wheel with its motors over the whole mass", source=_SUSPENSION,
     )  # fmt: skip
     rocker_mass: float = parameter(
         0.025, minimum=0.001, maximum=0.1, description="one rocker over the whole mass", source=_SUSPENSION,
@@ -190,7 +190,8 @@ def _check_layout(track: float, base: float, radius: float, width: float, steeri
         raise InputError("geometry", "track", f"leaves no room between wheels of {width:g} m", "widen it or the rover", track)
     if not base >= 4.2 * radius:
         raise InputError(
-            "geometry", "wheel_base", f"makes three wheels of radius {radius:g} m overlap", f"give {4.2 * radius:.3g} m or more", base
+            "geometry", "wheel_base", f"makes three wheels of radius {radius:g} m overlap",
+            f"give {4.2 * radius:.3g} m or more", base,
         )  # fmt: skip
     spot = math.atan2(base, track)
     if not steering_range >= spot:
@@ -231,7 +232,7 @@ def _body_inertia(geometry: RoverGeometry, locomotion: LocomotionParameters) -> 
     least = 0.02 * geometry.body_mass * geometry.track**2
     if not yaw >= least:
         raise InputError(
-            "geometry", "locomotion.yaw_inertia", f"leaves the body {yaw:.3g} kg m2 beside its running gear, less than {least:.3g}",
+            "geometry", "locomotion.yaw_inertia", f"leaves the body {yaw:.3g} kg m2 beside the wheels, less than {least:.3g}",
             "raise it, or make wheels and suspension lighter or narrower", locomotion.yaw_inertia,
         )  # fmt: skip
     # A box of the body's own height whose moment about z is what is left.

@@ -64,9 +64,14 @@ class Ground:
         Widest distance between nodes [m].
     nodes : int
         Most nodes along each side of a window.
+    border : float
+        Width of level ground put around the map [m], so that wheels find it while the body stands at the map's edge: each
+        point of it has the height of the nearest point of the map.
     """
 
-    def __init__(self, terrain: Terrain, *, spacing: float = WIDEST_SPACING, nodes: int = MAXIMUM_NODES) -> None:
+    def __init__(
+        self, terrain: Terrain, *, spacing: float = WIDEST_SPACING, nodes: int = MAXIMUM_NODES, border: float = 0.0
+    ) -> None:
         if not (spacing > 0.0 and math.isfinite(spacing)):
             raise InputError("ground", "spacing", "is not a positive length", "give metres", spacing)
         if not MINIMUM_NODES <= nodes <= 4097:
@@ -75,7 +80,9 @@ class Ground:
         self.fraction = max(1, math.ceil(terrain.cell / spacing - 1e-9))
         self.spacing = terrain.cell / self.fraction
         ny, nx = terrain.height.shape
-        self._rows, self._columns = (ny - 1) * self.fraction + 1, (nx - 1) * self.fraction + 1
+        self._border = math.ceil(border / self.spacing)
+        extra = 2 * self._border + 1
+        self._rows, self._columns = (ny - 1) * self.fraction + extra, (nx - 1) * self.fraction + extra
         self.shape = min(nodes, self._rows), min(nodes, self._columns)
 
     @property
@@ -105,20 +112,24 @@ class Ground:
         if not (xmin <= x <= xmax and ymin <= y <= ymax):
             raise InputError(t.name, "x, y", "is off the map", f"stay within {xmin:g}..{xmax:g}, {ymin:g}..{ymax:g} m", (x, y))
         rows, columns = self.shape
-        first_row = min(max(0, round((y - t.y0) / self.spacing) - rows // 2), self._rows - rows)
-        first_column = min(max(0, round((x - t.x0) / self.spacing) - columns // 2), self._columns - columns)
+        # Rows and columns count from the map's first node: negative in the border.
+        low, high_row, high_column = -self._border, self._rows - rows, self._columns - columns
+        first_row = low + min(max(0, round((y - t.y0) / self.spacing) - rows // 2 - low), high_row)
+        first_column = low + min(max(0, round((x - t.x0) / self.spacing) - columns // 2 - low), high_column)
         x0, y0 = t.x0 + first_column * self.spacing, t.y0 + first_row * self.spacing
         if self.fraction == 1:
-            heights = self._heights[first_row : first_row + rows, first_column : first_column + columns]
+            ny, nx = t.height.shape
+            row = np.clip(first_row + np.arange(rows), 0, ny - 1)
+            heights = self._heights[row[:, None], np.clip(first_column + np.arange(columns), 0, nx - 1)]
         else:
             heights = self._interpolated(first_row, first_column)
         return Window(heights, x0, y0, self.spacing)
 
     def _interpolated(self, first_row: int, first_column: int) -> FloatArray:
-        """Nodes by index over the whole map, so that the last one does not fall off it by rounding."""
+        """Nodes by index over the whole map, so that windows agree to the last digit; clipped to it for border and rounding."""
         xmin, ymin, xmax, ymax = self.terrain.extent
-        x = np.minimum(xmax, xmin + self.spacing * (first_column + np.arange(self.shape[1])))
-        y = np.minimum(ymax, ymin + self.spacing * (first_row + np.arange(self.shape[0])))
+        x = np.clip(xmin + self.spacing * (first_column + np.arange(self.shape[1])), xmin, xmax)
+        y = np.clip(ymin + self.spacing * (first_row + np.arange(self.shape[0])), ymin, ymax)
         return self._spline.height(x[None, :], y[:, None])
 
 

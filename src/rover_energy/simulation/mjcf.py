@@ -19,7 +19,7 @@ from rover_energy.simulation.geometry import (
 )
 
 _METAL, _GOLD, _PANEL, _TYRE, _REGOLITH = (
-    "0.62 0.64 0.67 1", "0.83 0.65 0.27 1", "0.07 0.10 0.28 1", "0.16 0.16 0.17 1", "0.47 0.46 0.44 1",
+    "0.62 0.64 0.67 1", "0.83 0.65 0.27 1", "0.07 0.10 0.28 1", "0.16 0.16 0.17 1", "0.66 0.64 0.61 1",
 )  # fmt: skip
 SUSPENSION_RANGE = 0.7  # [rad] stops of rockers and bogies
 
@@ -96,7 +96,7 @@ def rover_mjcf(
 def _visuals(root: Element) -> None:
     visual = SubElement(root, "visual")
     SubElement(visual, "global", offwidth="3840", offheight="2160")
-    SubElement(visual, "headlight", ambient="0.06 0.06 0.07", diffuse="0 0 0", specular="0 0 0")
+    SubElement(visual, "headlight", ambient="0.10 0.10 0.11", diffuse="0 0 0", specular="0 0 0")
     SubElement(visual, "quality", shadowsize="8192", offsamples="8")
     SubElement(visual, "map", zfar="200", shadowclip="1", shadowscale="0.9")
 

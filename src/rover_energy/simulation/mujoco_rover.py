@@ -97,7 +97,7 @@ class MujocoSimulator:
         self.truth = TrueRover(rover.locomotion, soil or SoilScatter(), environment.gravity, seed)
         self.geometry = _true_geometry(rover, self.truth, geometry)
         self._sun = SunSensor(environment, rover.pv)
-        self._ground = Ground(terrain, nodes=nodes)
+        self._ground = Ground(terrain, nodes=nodes, border=self.geometry.wheel_base + self.geometry.track)
         low, high = self._ground.range
         self._relief = max(high - low, 1e-3)
         xmin, ymin, xmax, ymax = terrain.extent
@@ -126,9 +126,9 @@ class MujocoSimulator:
     def state(self) -> BodyState:
         """The body's true pose and motion."""
         q, v = self.data.qpos, self.data.qvel
-        rotation = np.zeros(9)
-        self._mujoco.mju_quat2Mat(rotation, q[3:7])
-        rotation = rotation.reshape(3, 3)
+        flat = np.zeros(9)
+        self._mujoco.mju_quat2Mat(flat, q[3:7])
+        rotation = flat.reshape(3, 3)
         x, y, height = (float(value) for value in q[0:3] + self._origin)
         return BodyState(x, y, height, rotation, float(rotation[:, 0] @ v[0:3]), float(v[5]))
 
@@ -184,11 +184,7 @@ class MujocoSimulator:
         lift = -math.inf
         for wx, wy in self.geometry.positions:
             corner = rotation @ np.array([wx, wy, 0.0])
-            height = bilinear(self.window, x + corner[0], y + corner[1])
-            if math.isfinite(height):
-                lift = max(lift, height - corner[2])
-        if not math.isfinite(lift):
-            raise InputError("simulation", "pose", "has no ground under any wheel", "start further inside the map", (x, y))
+            lift = max(lift, bilinear(self.window, x + corner[0], y + corner[1]) - corner[2])
         self.data.qpos[0:3] = np.array([x, y, lift + 0.005]) - self._origin
         self.data.qpos[3:7] = quaternion(rotation)
 
@@ -231,12 +227,12 @@ class MujocoSimulator:
             raise SimulationError(f"the engine diverged at time {self._time:.2f} s; a shorter timestep may help")
         if not state.tilt <= _OVERTURNED:
             raise SimulationError(f"the rover overturned at x {state.x:.2f} m, y {state.y:.2f} m, time {self._time:.2f} s")
-        need = self.geometry.wheel_base + self.geometry.track
-        if margin < need and not self._ground.whole:
-            self._show(*_clipped(self._ground.terrain, state.x, state.y))
-            margin = self.window.margin(state.x, state.y)
-        if not margin >= 0.0:
+        need = 0.5 * (self.geometry.wheel_base + self.geometry.track) + 1.0
+        xmin, ymin, xmax, ymax = self._ground.terrain.extent
+        if not (xmin <= state.x <= xmax and ymin <= state.y <= ymax):
             raise SimulationError(f"the rover left the map at x {state.x:.2f} m, y {state.y:.2f} m, time {self._time:.2f} s")
+        if margin < need and not self._ground.whole:
+            self._show(state.x, state.y)
 
     def _reading(self) -> Reading:
         state = self.state
@@ -268,8 +264,3 @@ def _true_geometry(rover: RoverParameters, truth: TrueRover, parameters: Geometr
     described = rover_geometry(rover, parameters, gravity=truth.gravity)
     true = rover_geometry(dataclasses.replace(rover, locomotion=truth.locomotion), parameters, gravity=truth.gravity)
     return dataclasses.replace(true, torque_limit=described.torque_limit)
-
-
-def _clipped(terrain: Terrain, x: float, y: float) -> tuple[float, float]:
-    xmin, ymin, xmax, ymax = terrain.extent
-    return min(max(x, xmin), xmax), min(max(y, ymin), ymax)

@@ -26,8 +26,8 @@ def render(
     width: int = 1280,
     height: int = 720,
     distance: float | None = None,
-    azimuth: float = math.radians(215.0),
-    elevation: float = math.radians(16.0),
+    azimuth: float = math.radians(-55.0),
+    elevation: float = math.radians(14.0),
 ) -> NDArray[np.uint8]:
     """Picture of the rover where it stands, lit by the Sun alone.
 
@@ -36,13 +36,13 @@ def render(
     simulator : MujocoSimulator
         After `reset`.
     sun : (3,) array, optional
-        Map-frame vector to the Sun; from above and the south-west otherwise. Below the horizon all is dark.
+        Map-frame vector to the Sun; 35 deg high from the camera's side otherwise. Below the horizon all is dark.
     width, height : int
         [pixels]
     distance : float, optional
         From the camera to the rover [m]; 3.6 wheel bases otherwise.
     azimuth, elevation : float
-        Direction from the rover to the camera: counter-clockwise from east, and above the horizontal [rad].
+        Direction from the rover to the camera: counter-clockwise from the rover's own heading, and above the horizontal [rad].
 
     Returns
     -------
@@ -65,17 +65,22 @@ def render(
 
     model, data = simulator.model, simulator.data
     mujoco.mj_forward(model, data)
-    toward = np.array([-0.55, -0.45, 0.45]) if sun is None else np.asarray(sun, dtype=float)
+    heading = simulator.state.heading
+    aside = heading + azimuth - 1.0
+    toward = np.array([math.cos(aside), math.sin(aside), 0.7]) if sun is None else np.asarray(sun, dtype=float)
     model.light_dir[0] = -toward / np.linalg.norm(toward)
     model.light_diffuse[0] = 1.0 if toward[2] > 0.0 else 0.0
     # The shadow map of a directional light is drawn around the light's place.
     model.light_pos[0] = data.qpos[0:3] - 6.0 * simulator.geometry.wheel_base * np.asarray(model.light_dir[0])
+    # Its extent too: on the whole map its pixels would be as large as a wheel.
+    model.vis.map.shadowclip = 3.0 * simulator.geometry.wheel_base / model.stat.extent
     mujoco.mj_forward(model, data)
     camera = mujoco.MjvCamera()
     camera.lookat[:] = data.qpos[0:3] + np.array([0.0, 0.0, simulator.geometry.centre_of_mass * 0.6])
     camera.distance = 3.6 * simulator.geometry.wheel_base if distance is None else distance
     # MuJoCo's angles are those of the line of sight.
-    camera.azimuth, camera.elevation = math.degrees(azimuth) + 180.0, -math.degrees(elevation)
+    camera.azimuth = math.degrees(heading + azimuth) + 180.0
+    camera.elevation = -math.degrees(elevation)
     return _draw(mujoco, model, data, camera, width, height)
 
 

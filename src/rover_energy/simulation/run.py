@@ -1,7 +1,7 @@
 """Drive a plan in a simulator: sensors, controller, motor drivers, power meter and battery around it, without ROS.
 
-Three clocks: the simulator's step (10 ms), the window of the power meter (20 ms), in which the battery is balanced and the drivers
-get their cap, and the period of the controller (50 ms). The nodes do the same with messages in between.
+Three clocks: the simulator's step (10 ms), in which the drivers get their cap from the array's current, the window of the power
+meter (20 ms), in which the battery is balanced, and the period of the controller (50 ms). The nodes do the same with messages in between.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class _Run:
     def drive(self) -> RunRecord:
         reading = self.simulator.reset((self.start[0], self.start[1], self.start[2]), 0.0)
         pv = self.bus.array(reading)
-        cap = max(0.0, self.bus.available(self.bus.rtg + pv) - self.bus.constant - self.margin)
+        cap = self._cap(pv, pv)
         energy, since, window_pv, window_motion = 0.0, 0, 0.0, 0.0
         stopped: float | None = None
         step = 0
@@ -212,16 +212,21 @@ class _Run:
             except protocol.SimulationError as error:
                 return self._record(Stop(StopReason.OFF_MAP, reading.time, str(error)))
             step, since = step + 1, since + 1
-            pv = self.bus.array(reading)
+            before, pv = pv, self.bus.array(reading)
             energy += reading.motor_power * STEP
             window_pv, window_motion = window_pv + pv / self.steps, window_motion + reading.motor_power / self.steps
             if step % self.steps == 0:
                 self._meter(reading, window_pv, window_motion, cap)
-                cap = max(0.0, self.bus.available(self.bus.rtg + pv) - self.bus.constant - self.margin)
                 window_pv = window_motion = 0.0
+            cap = self._cap(before, pv)
         assert self.status is not None
         assert self.status.stop is not None
         return self._record(self.status.stop)
+
+    def _cap(self, before: float, pv: float) -> float:
+        """Power that motion may take in the next step [W]: what there is now, less its last loss once more, less the guard."""
+        room = self.bus.available(self.bus.rtg + pv) - self.bus.constant
+        return max(0.0, room - max(0.0, before - pv) - self.margin)
 
     def _measure(self, reading: protocol.Reading, motion: float, supply: float) -> Measurement:
         rims = float(np.mean(reading.wheel_speeds)) * self.radius if math.isfinite(self.radius) else math.nan

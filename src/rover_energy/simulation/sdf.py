@@ -7,6 +7,8 @@ What differs from the MuJoCo rover, because Gazebo's default engine (DART) has n
   meters the power adds the soil's part;
 - tyres are cylinders.
 
+Torque about y of a wheel's wrench, times the wheel's speed, is minus the mechanical power of its motor.
+
 Joint efforts are not published by Gazebo's joint state publisher, hence the force-torque sensors. All topics start with
 `/model/<name>/`, so that several rovers can share a world.
 """
@@ -166,7 +168,7 @@ def _wheel(model: Element, g: RoverGeometry, wheel: str, parent: str, position: 
     child(sensor, "update_rate", FORCE_RATE)
     child(sensor, "topic", f"/model/{name}/wrench/{wheel}")
     measured = child(sensor, "force_torque")
-    child(measured, "frame", "parent" if wheel not in CORNERS else "parent")
+    child(measured, "frame", "parent")  # its z stays up: the force's z is the wheel's load
     child(measured, "measure_direction", "child_to_parent")
 
 

@@ -39,8 +39,8 @@ class SoilScatter(Parameters):
         """Independent factors, uniform within 1 +- `spread` (0 to 0.9); the same seed gives the same factors."""
         if not 0.0 <= spread <= 0.9:
             raise InputError("scatter", "spread", "is not within 0 .. 0.9", "give a fraction", spread)
-        factors = np.random.default_rng(seed).uniform(1.0 - spread, 1.0 + spread, 4)
-        return cls(*(float(factor) for factor in factors), patchiness=patchiness)
+        resistance, slipping, mass, efficiency = np.random.default_rng(seed).uniform(1.0 - spread, 1.0 + spread, 4).tolist()
+        return cls(resistance, slipping, mass, efficiency, patchiness)
 
 
 class Motion(NamedTuple):
