@@ -3,8 +3,8 @@
 Peers get a path from somewhere else and then the fastest drive along it that exists: the planner's searched path, timed
 exactly by `slow_for_energy` and by TOPP-RA; and OMPL's path, timed exactly. Their drives jump in acceleration and are
 certified nowhere, so a ratio of 1 against them is more than a tie. TOPP-RA has the supplies of the start throughout and knows
-no battery floor; it is compared where that is the whole truth (setting "tight"). The lower bound need not be attainable where
-energy binds ("floor", "budget"): it leaves out what charging loses and what resistance grows with speed. There "own path +
+no battery floor; it is compared where that is the whole truth (setting "tight"). Where energy binds ("floor", "budget") the
+bound is the sharper one of `path_bound.py`. It still need not be attainable, for it leaves out what charging loses; "own path +
 exact", a drive that keeps the limits on our own path, is the second reference.
 """
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from common import parse, parser, progress, quantiles, table, write_json
+from path_bound import convex_time_bound
 from peers.ompl_peer import plan_with_ompl
 from peers.toppra_peer import retime_with_toppra
 from problems import MARS_WORLDS, SETTINGS, Problem, Window, problems, world_names
@@ -30,6 +31,7 @@ from rover_energy.planning.retiming import drive
 from rover_energy.planning.worker import SolverProcess
 
 GRID = 0.02  # [m] between retiming stations: 1e-4 of the duration
+BOUND_GRID = 0.1  # [m] the same for the convex bound, whose programme grows with their number
 PEERS = ("own path + exact", "searched + exact", "searched + TOPP-RA", "OMPL + exact")
 
 
@@ -58,10 +60,14 @@ def measure(problem: Problem, solver: SolverProcess, planner: str, seconds: floa
     except (Refusal, RoverEnergyError):
         return None
     where = (world.surface, world.environment, world.rover, world.mission)
-    bound = time_lower_bound(trajectory_path(plan.trajectory), *where, grid=GRID).duration
+    own = trajectory_path(plan.trajectory)
+    bound = time_lower_bound(own, *where, grid=GRID, horizon=plan.duration).duration
+    if problem.setting in ("floor", "budget"):  # where the energy binds, time and work are best bounded together
+        sharper = _attempt(lambda: convex_time_bound(drive(own, *where, grid=BOUND_GRID), plan.duration))
+        bound = max(bound, sharper) if math.isfinite(sharper) else bound
     case = Case(problem.key, problem.setting, plan.status, plan.duration, bound)
     case.peers["own path + exact"] = _attempt(
-        lambda: slow_for_energy(trajectory_path(plan.trajectory), *where, grid=GRID).duration
+        lambda: slow_for_energy(own, *where, grid=GRID).duration
     )
     case.peers["searched + exact"] = _attempt(lambda: slow_for_energy(plan.path, *where, grid=GRID).duration)
     if problem.setting == "tight":

@@ -114,7 +114,7 @@ def supplies(rover: RoverParameters, setting: str) -> tuple[RoverParameters, Mis
     generator = replace(rover.rtg, beginning_of_life_power=share * load)
     locomotion = rover.locomotion
     if setting == "budget":  # with resistance that grows with speed, haste costs energy
-        resistance = replace(locomotion.resistance, c1=load * locomotion.drivetrain_efficiency / THRIFTY_SPEED**2)
+        resistance = replace(locomotion.resistance, c2=load * locomotion.drivetrain_efficiency / (2.0 * THRIFTY_SPEED**3))
         locomotion = replace(locomotion, resistance=resistance)
     rover = replace(rover, battery=battery, rtg=generator, locomotion=locomotion)
     charge = battery.floor + 0.004 if setting == "floor" else 0.8

@@ -84,3 +84,15 @@ def test_bilinear_against_scipy() -> None:
 def test_points_off_the_map_are_refused(point: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="off the map"):
         Ground(hills(0.2, (60, 90))).window(*point)
+
+
+@pytest.mark.parametrize("cell", [0.2, 5.0])
+def test_a_border_continues_the_edge_level(cell: float) -> None:
+    terrain = hills(cell, (30, 40))
+    xmin, ymin, _, _ = terrain.extent
+    ground = Ground(terrain, border=2.0)
+    window = ground.window(xmin, ymin)
+    assert window.margin(xmin, ymin) >= 2.0 - 1e-9
+    assert bilinear(window, xmin - 1.5, ymin - 1.0) == pytest.approx(terrain.height[0, 0], abs=1e-9)
+    inside = float(Surface.from_terrain(terrain, 0.0).height(xmin + 2.0, ymin + 1.0))
+    assert bilinear(window, xmin + 2.0, ymin + 1.0) == pytest.approx(inside, abs=2e-3)

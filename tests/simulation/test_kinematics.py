@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from simulation_cases import GRAVITY, ROVER
 
@@ -18,6 +18,7 @@ SPEEDS = st.floats(-0.5, 0.5).filter(lambda v: v == 0.0 or abs(v) > 1e-4)
 RATES = st.floats(-0.5, 0.5).filter(lambda w: w == 0.0 or abs(w) > 1e-4)
 
 
+@example(-0.0, 0.0)
 @given(SPEEDS, RATES)
 def test_round_trip_and_no_sliding(speed: float, yaw_rate: float) -> None:
     speed, yaw_rate = feasible_motion(GEOMETRY, speed, yaw_rate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,9 +59,10 @@ def test_wheels_turn_faster_than_the_ground_passes() -> None:
 
 def test_energy_closes_on_rough_ground() -> None:
     """Work of the motors = slip + F_res d + m g dz, the last two from distance and height, not from the simulator's ledger."""
-    ground = rough()
+    crater_field = rough()
+    ground = Terrain(crater_field.height + 0.08 * crater_field.x, cell=crater_field.cell)
     sim = simulator(ground)
-    before = sim.reset((5.0, 20.0, 0.1))
+    before = sim.reset((10.0, 20.0, 0.1))
     readings = drive(sim, Command(0.1), 60.0)
     distance = 0.05 * sum(r.speed for r in readings)
     potential = WEIGHT * (readings[-1].height - before.height)
@@ -199,7 +201,7 @@ def test_power_cap_holds_in_every_window(window: float) -> None:
     for cap in (14.0, 25.0, 0.0, 30.0, 8.0):
         drive(sim, Command(0.3, 0.05, cap), 0.1, window)  # the rover cannot slow down at once: braking takes no power
         powers = np.array([r.motor_power for r in drive(sim, Command(0.3, 0.05, cap), 3.0, window)])
-        assert powers.max() <= 1.01 * cap + 0.01
+        assert powers.max() <= cap + 0.01
         assert powers[-20:].mean() >= 0.9 * cap - 0.01
 
 
@@ -209,7 +211,8 @@ def test_cap_is_not_exceeded_while_it_falls() -> None:
     drive(sim, Command(0.2), 4.0)
     caps = np.linspace(36.0, 5.0, 60)
     powers = np.array([sim.step(Command(0.2, 0.0, float(cap)), 0.02).motor_power for cap in caps])
-    assert np.all(powers <= 1.01 * caps)
+    assert np.all(powers <= caps)
+    assert powers[-1] > 0.9 * caps[-1]
 
 
 def test_parked_on_a_slope_it_stays() -> None:
@@ -278,7 +281,7 @@ def test_ground_follows_the_rover_over_a_large_map() -> None:
 def test_leaving_the_map_is_an_error() -> None:
     sim = simulator(plane(0.0, size=6.0))
     sim.reset((2.0, 0.0, 0.0))
-    with pytest.raises(SimulationError, match="left the map"):
+    with pytest.raises(SimulationError, match=r"left the map at x 3\.0"):  # level ground goes on beyond the edge
         drive(sim, Command(0.5), 10.0)
 
 
@@ -338,3 +341,13 @@ def test_work_ledger_adds_up() -> None:
     spent = difference(sim.work, before)
     assert spent.electrical == pytest.approx(0.05 * sum(r.motor_power for r in end), rel=1e-9)
     assert spent.electrical == pytest.approx(spent.motors / LOCOMOTION.drivetrain_efficiency, rel=0.01)
+
+
+def test_the_engine_leaves_no_log_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sim = simulator(plane(0.0, size=6.0))
+    sim.reset((0.0, 0.0, 0.0))
+    sim.data.qvel[0] = math.nan
+    with pytest.raises(SimulationError, match="diverged"):
+        sim.step(STOP, 0.02)
+    assert not list(tmp_path.iterdir())

@@ -116,8 +116,8 @@ class Governor:
         rows = {name: columns[ROW[name]] for name in ("speed", "acceleration", "yaw_rate", "yaw_acceleration")}
         spin = np.maximum(0.0, rows["yaw_rate"] * rows["yaw_acceleration"])
         features = self.model.features(
-            r * rows["speed"], r * r * rows["acceleration"] - p.fall * rows["speed"], columns[ROW["grade"]], columns[ROW["resistance"]],
-            estimate.worst_slip(columns[ROW["slip"]]), r * rows["yaw_rate"], r**3 * spin,
+            r * rows["speed"], r * r * rows["acceleration"] - p.fall * rows["speed"], columns[ROW["grade"]],
+            columns[ROW["resistance"]], estimate.worst_slip(columns[ROW["slip"]]), r * rows["yaw_rate"], r**3 * spin,
         )  # fmt: skip
         supply = columns[ROW["supply_power"]] + min(self._bias, 0.0) - p.supply_sigmas * self._spread
         total = np.minimum(supply + max(0.0, measurement.battery_limit), self.power_limit)
@@ -146,19 +146,20 @@ class Governor:
         """Fastest change of the rate [1/s] that power and the limit of acceleration leave; negative where power lacks."""
         p, now = self.parameters, self.reference.at(time)
         rate = max(self.rate, 0.05)
-        worst, gain = self._worst(rate * now.speed, rate * rate * now.acceleration, rate * now.yaw_rate, now, estimate)
+        speed, slip = rate * now.speed, float(estimate.worst_slip(now.slip))
+        worst = self._worst(speed, rate * rate * now.acceleration, rate * now.yaw_rate, now, slip, estimate)
+        mass = min(estimate.factors[0] + estimate.sigmas * math.sqrt(max(estimate.covariance[0], 0.0)), estimate.high[0])
+        gain = mass * self.model.mass * speed / (1.0 - slip)  # power per acceleration
         by_power = (self.available(measurement) - p.margin - worst) / max(gain, 1e-6)
         by_motion = max(0.0, 1.5 * self.limits.acceleration - rate * rate * now.acceleration)
         return min(p.rise, min(by_power, by_motion) / max(now.speed, 1e-3))
 
     def _worst(
-        self, speed: float, acceleration: float, yaw_rate: float, ground: Point, estimate: Estimate
-    ) -> tuple[float, float]:
-        """Worst motion power [W] and how it grows with the acceleration [W s2/m]."""
-        slip = float(estimate.worst_slip(ground.slip))
+        self, speed: float, acceleration: float, yaw_rate: float, ground: Point, slip: float, estimate: Estimate
+    ) -> float:
+        """Worst motion power [W] of a motion at a place, with that slip."""
         features = self.model.features(speed, acceleration, ground.grade, ground.resistance, slip, yaw_rate, 0.0)
-        mass = min(estimate.factors[0] + estimate.sigmas * math.sqrt(max(estimate.covariance[0], 0.0)), estimate.high[0])
-        return float(estimate.worst(features)), mass * self.model.mass * speed / (1.0 - slip)
+        return float(estimate.worst(features))
 
     def limit(
         self, command: Command, present: float, measurement: Measurement, ground: Point, estimate: Estimate, seconds: float
@@ -184,9 +185,10 @@ class Governor:
         least = max(0.0, present - self.braking * seconds)
         most = min(command.speed, present + 1.5 * self.limits.acceleration * seconds)
         curvature = command.yaw_rate / command.speed if command.speed > 1e-6 else 0.0
+        slip = float(estimate.worst_slip(ground.slip))
 
         def over(speed: float) -> bool:
-            worst, _ = self._worst(speed, (speed - present) / seconds, curvature * speed, ground, estimate)
+            worst = self._worst(speed, (speed - present) / seconds, curvature * speed, ground, slip, estimate)
             return not worst <= room - p.margin
 
         speed = max(most, least) if most < least else most

@@ -106,7 +106,8 @@ class Reference:
         table = np.array([rows[name] for name in FIELDS])
         if not np.all(np.isfinite(table)):
             where = float(times[int(np.argmin(np.isfinite(table).all(axis=0)))])
-            raise InputError("plan", "trajectory", f"leaves the map or the light's time span at {where:.2f} s", "plan again", where)
+            problem = f"leaves the map or the light's time span at {where:.2f} s"
+            raise InputError("plan", "trajectory", problem, "plan again", where)
         return cls(table, float(times[1]), trajectory.duration)
 
     def at(self, time: float) -> Point:

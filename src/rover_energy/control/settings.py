@@ -20,7 +20,7 @@ class TrackerParameters(Parameters):
         0.5, unit="1/s", minimum=0.0, maximum=5.0, description="rate at which the reference is drawn to the rover along the path",
     )  # fmt: skip
     creep: float = parameter(0.03, unit="m/s", minimum=0.001, description="speed of the last centimetres to the goal")
-    goal_distance: float = parameter(0.10, unit="m", minimum=0.001, description="position error at which the goal counts as reached")
+    goal_distance: float = parameter(0.10, unit="m", minimum=0.001, description="position error within which the goal is reached")
     goal_heading: float = parameter(0.0873, unit="rad", minimum=0.001, description="heading error, likewise (5 deg)")
     lost_distance: float = parameter(0.5, unit="m", minimum=0.01, description="position error at which the drive is given up")
     lost_heading: float = parameter(0.8, unit="rad", minimum=0.01, description="heading error, likewise")
@@ -49,15 +49,15 @@ class EstimatorParameters(Parameters):
 class GovernorParameters(Parameters):
     """The pace of the plan."""
 
-    margin: float = parameter(0.5, unit="W", minimum=0.0, description="kept below the power that is available, by prediction")
-    guard: float = parameter(0.8, unit="W", minimum=0.0, description="kept below it by the drivers' cap, for its overshoot")
+    margin: float = parameter(0.8, unit="W", minimum=0.0, description="kept below the power that is available, by prediction")
+    guard: float = parameter(1.0, unit="W", minimum=0.0, description="kept below it by the drivers' cap, for its overshoot")
     horizon: float = parameter(6.0, unit="s", minimum=0.1, maximum=60.0, description="plan time looked ahead")
     spacing: float = parameter(0.2, unit="s", minimum=0.01, description="between the instants looked at")
     fastest: float = parameter(1.3, minimum=1.0, maximum=2.0, description="highest rate, for making up for lost time")
     rise: float = parameter(0.4, unit="1/s", minimum=0.001, description="fastest rise of the rate")
     fall: float = parameter(0.3, unit="1/s", minimum=0.001, description="fall of the rate that is planned ahead with")
     drop: float = parameter(1.0, unit="1/s", minimum=0.001, description="fastest fall of the rate when it cannot wait")
-    supply_sigmas: float = parameter(0.0, minimum=0.0, description="of the supply's departure from the plan, kept as margin ahead")
+    supply_sigmas: float = parameter(0.0, minimum=0.0, description="of the supply against the plan, kept as margin ahead")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ FIELDS = (
 NOT_NEGATIVE = ("constant_power", "supply_power", "battery_limit", "battery_energy")
 METER_OFFSET = 5.0  # [W] by which a meter may read below zero
 LARGEST_SPEED = 5.0  # [m/s]
+LEANING = 0.3  # [s] for which a wheel that drops off a stone may lean the body too far
+OVERTURNING = 0.9  # [rad] of lean that stops at once
 BATTERY_STEP = 1.0  # [J] resolution of the battery's gauge
 
 
@@ -27,6 +29,7 @@ class Watch:
         self._pose_since = 0.0
         self._energy, self._owed, self._energy_since = math.nan, 0.0, 0.0
         self._time = math.nan
+        self._upright = -math.inf
 
     def check(self, measurement: Measurement, now: float) -> Stop | None:
         """The reason to stop at the time `now` [s], or None."""
@@ -58,14 +61,20 @@ class Watch:
 
     def _leaning(self, m: Measurement) -> tuple[StopReason, str] | None:
         lean = math.acos(min(1.0, max(-1.0, math.cos(m.roll) * math.cos(m.pitch))))
-        return None if lean <= self.tilt else (StopReason.TILT, f"{lean:.3f} rad, {self.tilt:.3f} are allowed")
+        if lean <= self.tilt:
+            self._upright = m.time
+        if m.time - self._upright < LEANING and lean <= OVERTURNING:
+            return None
+        return StopReason.TILT, f"{lean:.3f} rad, {self.tilt:.3f} are allowed"
 
     def _frozen_pose(self, m: Measurement) -> tuple[StopReason, str] | None:
         pose = (m.x, m.y, m.heading)
         if pose != self._pose or abs(m.speed) < MOVING:
             self._pose, self._pose_since = pose, m.time
         still = m.time - self._pose_since
-        return None if still < self.parameters.stale - 1e-9 else (StopReason.FROZEN, f"the pose for {still:.3f} s at {m.speed:.3f} m/s")
+        if still < self.parameters.stale - 1e-9:
+            return None
+        return StopReason.FROZEN, f"the pose for {still:.3f} s at {m.speed:.3f} m/s"
 
     def _frozen_battery(self, m: Measurement) -> tuple[StopReason, str] | None:
         """A gauge that stands still while energy beyond several of its steps must have gone through the battery."""

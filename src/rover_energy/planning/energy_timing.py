@@ -125,16 +125,12 @@ def energy_bound(task: Drive, *, horizon: float = math.inf) -> LowerBound:
 
     With a `horizon` [s] the bound is for drives that take no longer than that, such as any that would beat a plan of this
     duration. They cannot have charged the battery beyond what that time allows (`_most_energy`), which tells where the
-    discharge limit depends on the state of charge.
+    discharge limit depends on the state of charge, and pass each place within a window of time, which tells where the
+    Sun moves.
     """
-    problem, battery = task.problem(), task.rover.battery
-    supply = _best_supply(task)
-    work = least_work(problem, task.start_speed**2)
-    most = np.full(supply.shape, usable_capacity(battery))
-    timing = solve_once(task, problem, supply, task.available(supply, most))
-    for _ in range(CHARGE_ROUNDS if math.isfinite(horizon) and task.mission.use_battery else 0):
-        most = np.minimum(most, _most_energy(task, timing, supply, work, horizon))
-        timing = solve_once(task, problem, supply, task.available(supply, most))
+    battery = task.rover.battery
+    work = least_work(task.problem(), task.start_speed**2)
+    supply, timing = best_case(task, work, horizon)
     stored = task.energy - floor_energy(battery)
     usable = battery.discharge_efficiency * stored if task.mission.use_battery else 0.0
     surplus = (middle(supply) - task.constant_load) * np.diff(timing.time)
@@ -145,6 +141,18 @@ def energy_bound(task: Drive, *, horizon: float = math.inf) -> LowerBound:
     duration = timing.duration + extra
     reason = _impossible(task, stored, duration, float(work[-1]))
     return LowerBound(math.inf if reason else duration, timing.duration, duration, float(work[-1]), reason)
+
+
+def best_case(task: Drive, work: FloatArray, horizon: float = math.inf) -> tuple[FloatArray, Timing]:
+    """The supply (n,) [W] and the fastest drive in the best case: no drive within `horizon` [s] has more, or is faster anywhere."""
+    problem, supply = task.problem(), _best_supply(task)
+    most = np.full(supply.shape, usable_capacity(task.rover.battery))
+    timing = solve_once(task, problem, supply, task.available(supply, most))
+    for _ in range(CHARGE_ROUNDS if math.isfinite(horizon) else 0):
+        supply = np.minimum(supply, _supply_within(task, timing, horizon))
+        most = np.minimum(most, _most_energy(task, timing, supply, work, horizon))
+        timing = solve_once(task, problem, supply, task.available(supply, most))
+    return supply, timing
 
 
 def _most_energy(task: Drive, timing: Timing, supply: FloatArray, work: FloatArray, horizon: float) -> FloatArray:
@@ -172,6 +180,17 @@ def _best_supply(task: Drive) -> FloatArray:
         return task.supply(0.0)
     later = times[times > task.start_time] - task.start_time
     return np.max([task.supply(t) for t in (0.0, *later)], axis=0)
+
+
+def _supply_within(task: Drive, timing: Timing, horizon: float) -> FloatArray:
+    """The best supply (n,) [W] at the stations in the times at which drives within `horizon` [s] can pass there."""
+    times = task.environment.times
+    if times.size == 1:
+        return task.supply(0.0)
+    spare = max(horizon - timing.duration, 0.0)
+    count = 3 + math.ceil(2.0 * spare / float(times[1] - times[0]))
+    latest = float(times[-1]) - task.start_time
+    return np.max([task.supply(np.minimum(timing.time + share * spare, latest)) for share in np.linspace(0.0, 1.0, count)], axis=0)
 
 
 def _impossible(task: Drive, stored: float, duration: float, work: float) -> str:

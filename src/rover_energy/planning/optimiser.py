@@ -27,6 +27,7 @@ BARRIERS = {"fatrop": 0.01, "fatrop-high": 0.1, "fatrop-warm": 1e-5}  # initial 
 COLD_ATTEMPTS = ("fatrop", "fatrop-high", "ipopt")
 WARM_ATTEMPTS = ("fatrop-warm", "fatrop")
 TOLERANCE = 1e-3
+FEASIBLE = 1e-4  # largest violation, in each row's scale, of an iterate that is worth a certificate
 #: Overshoot between samples that is left to the margins of the limits and to the final stretch of time, in each row's own scale.
 ALLOWED = np.array([2.5e-3, 2.5e-3, 1.4e-3, 2.5e-3, 2.5e-3, 5e-4, 5e-4, 5e-4, 3e-4, 0.02])
 
@@ -47,6 +48,7 @@ class Outcome:
     first_solve_seconds: float = 0.0
     overshoot: dict[str, float] = field(default_factory=dict)  # of the first solve, in row units
     solver: str = "fatrop"
+    quality: str = "optimal"  # or "feasible": the solver gave up, but its last iterate keeps the constraints
 
 
 class Optimiser:
@@ -128,8 +130,25 @@ class Optimiser:
         seconds = time.perf_counter() - began
         stats = solver.stats()
         x = np.asarray(result["x"]).ravel()
-        solved = bool(stats["success"]) and bool(np.all(np.isfinite(x)))
-        return Outcome(solved, str(stats["return_status"]), x, int(stats["iter_count"]), 1, seconds, solver=name.split("-")[0])
+        converged = bool(stats["success"]) and bool(np.all(np.isfinite(x)))
+        solved = converged or self._feasible(programme, x)
+        return Outcome(
+            solved, str(stats["return_status"]), x, int(stats["iter_count"]), 1, seconds, solver=name.split("-")[0],
+            quality="optimal" if converged else "feasible",
+        )  # fmt: skip
+
+    def _feasible(self, programme: Programme, x: Any) -> bool:
+        """Whether an iterate keeps gaps, limits, start and goal well enough to be judged by the certificate."""
+        if not np.all(np.isfinite(x)):
+            return False
+        ends, limits = self.oracle(programme.variant).limits(x, programme.parameters)
+        states, _ = split(programme, x)
+        rows, flat = programme.limit_rows, limits.reshape(programme.pieces, -1)
+        over = np.maximum(programme.lower_g[rows] - flat, flat - programme.upper_g[rows])
+        goal = np.abs(states[-1, [0, 1, 2, 3, 5]] - programme.lower_g[-5:])
+        bounds = np.maximum(programme.lower_x - x, x - programme.upper_x)
+        worst = max(float(np.max(np.abs(states[1:] - ends))), float(np.max(over)), float(np.max(goal)), float(np.max(bounds)))
+        return worst <= FEASIBLE
 
     def _solver(self, programme: Programme, name: str, max_iterations: int) -> ca.Function:
         equalities = np.packbits(programme.lower_g == programme.upper_g).tobytes()  # part of the structure fatrop is made for

@@ -20,6 +20,7 @@ from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.mission import MissionParameters
 from rover_energy.parameters import to_mapping
 from rover_energy.planning.certificate import Certificate, certify
+from rover_energy.planning.departure import from_now_on, within_limits
 from rover_energy.planning.energy_timing import slow_for_energy, violated
 from rover_energy.planning.follow import FollowError, fastest_passing
 from rover_energy.planning.front_end import find_path
@@ -37,11 +38,9 @@ from rover_energy.planning.transcription import (
     Programme,
     build_programme,
     continue_programme,
-    start_energy,
     to_trajectory,
 )
-from rover_energy.planning.world import HELD_BACK, World
-from rover_energy.power.battery import usable_capacity
+from rover_energy.planning.world import World
 from rover_energy.rover import RoverParameters
 from rover_energy.terrain.surface import Surface
 
@@ -49,7 +48,6 @@ __all__ = ["Clock", "LocalSolver", "PlannedTraverse", "Solver", "plan_traverse",
 
 REPAIRS = 4  # certificates after the first
 CORRECTIONS = 2  # further solves with what the certificate found held back
-ESTIMATE_SLACK = 0.05  # share of a limit by which the estimated motion of a rover may lie beyond it
 LONGEST = 30.0  # guesses: the length of a solution beyond which it is taken for nonsense, and not sampled
 WORSE_THAN_FALLBACK = 1.03  # a plan slower than its first guess by more is held against the fallback
 
@@ -68,7 +66,7 @@ class Clock:
 class PlannedTraverse:
     """A certified plan.
 
-    start : where and when it begins. status : "optimal", or "fallback" for the slower plan along the searched path.
+    start : where and when it begins. status : "optimal", "feasible" where the solver stopped short of the optimum, or "fallback" for the slower plan along the searched path.
     facts : solver, iterations, seconds.
     """
 
@@ -281,7 +279,7 @@ class _Planning:
                 return None
             trajectory, certificate = self._repaired(solution)
             if certificate.passed:
-                return PlannedTraverse(self.start, trajectory, certificate, path, "optimal", _facts(outcome))
+                return PlannedTraverse(self.start, trajectory, certificate, path, outcome.quality, _facts(outcome))
             corrected = corrections(programme, certificate, trajectory.duration)
             if corrected is None:
                 break
@@ -356,48 +354,6 @@ def _pose(name: str, values: Sequence[float]) -> tuple[float, float, float]:
     if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(heading)):
         raise InputError("plan", name, "is not three finite numbers", "give x [m], y [m], heading [rad]", (x, y, heading))
     return x, y, heading
-
-
-def from_now_on(world: World, start: Motion) -> World:
-    """The world with what is left of the mission at the start: stored energy, energy budget and time to the deadline.
-
-    Raises Refusal when nothing is left of the budget or of the time.
-    """
-    left: dict[str, float] = {}
-    if start.battery_energy is not None:
-        left["state_of_charge"] = start_energy(world, start) / max(usable_capacity(world.rover.battery), 1e-9)
-    for name, unit, used in (("deadline", "s", start.time), ("energy_budget", "J", start.spent_energy)):
-        total = getattr(world.mission, name)
-        if total is not None and used > 0.0:
-            left[name] = total - used
-            if not left[name] > 0.0:
-                raise Refusal(name, name, f"nothing is left of the {name}: {used:g} of {total:g} {unit} are used", unit=unit)
-    mission = replace(world.mission, **left)  # type: ignore[arg-type]
-    if mission == world.mission:
-        return world
-    other = world.with_mission(mission)
-    for name in ("fields", "cost_map", "constants"):  # of light and ground, and of costs that the charge changes little
-        other.__dict__[name] = getattr(world, name)
-    return other
-
-
-def within_limits(world: World, start: Motion) -> Motion:
-    """The motion of a rover that drives, with speed and heading rate clipped to what the limits allow there.
-
-    An estimate of a rover that drives at a limit lies beyond it half of the time, and no plan could begin there. What is
-    more than `ESTIMATE_SLACK` beyond is left as it is, and refused.
-    """
-    if not start.speed > 0.0:
-        return start
-    limits = world.rover.limits
-    stretch = 1.0 / math.cos(float(world.surface.along_slope(start.x, start.y, start.heading)))
-    lean = 1.0 / math.cos(float(world.surface.tilt(start.x, start.y)))
-    fastest = HELD_BACK["speed"] * limits.speed / stretch
-    speed = fastest if fastest < start.speed <= (1.0 + ESTIMATE_SLACK) * fastest else start.speed
-    turn = min(HELD_BACK["yaw_rate"] * limits.yaw_rate, HELD_BACK["curvature"] * limits.curvature * speed * stretch) / lean
-    rate = abs(start.heading_rate)
-    rate = turn if turn < rate <= (1.0 + ESTIMATE_SLACK) * turn else rate
-    return replace(start, speed=speed, heading_rate=math.copysign(rate, start.heading_rate))
 
 
 def grid_for(length: float) -> float:

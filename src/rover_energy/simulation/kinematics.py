@@ -36,7 +36,7 @@ def steering_angles(geometry: RoverGeometry, speed: float, yaw_rate: float) -> F
     along = speed - yaw_rate * corners[:, 1]
     across = yaw_rate * corners[:, 0]
     flip = np.where(along < 0.0, -1.0, 1.0)
-    angles: FloatArray = np.arctan2(flip * across, flip * along)
+    angles: FloatArray = np.arctan2(flip * across, np.abs(along))
     return angles
 
 

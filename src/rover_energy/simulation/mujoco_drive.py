@@ -16,7 +16,9 @@ from rover_energy.simulation.soil import LEAST_SLIP, MAXIMUM_SLIP, TrueRover
 
 _STANDSTILL = 0.02  # of the rated wheel speed: below it the stiffness of drive on soil no longer rises
 _MEAN_TORQUE_TIME = 0.15  # [s] over which the wheels' common torque is averaged
-_CAP_RESERVE = 0.01  # of a cap on the power, left unused
+_CAP_RESERVE = 0.005  # of a cap on the power, left unused
+_TRIES = 4  # of one step under a cap
+_LEAST_POWER = 1e-3  # [W] not worth a second try
 _TORQUE_RISE = 0.1  # [s] in which a capped motor may go from no torque to its limit
 _PARKED = 0.01  # [m/s] below which the brakes close when the wheels are told to stand
 
@@ -138,7 +140,7 @@ class MujocoDrive:
         resisted += (1.0 - self._slip) * self._truth.turn_moment(state.x, state.y) * abs(state.yaw_rate)
         self._friction = resisted / (rolling + 6.0 * creep) * r
         parked = not np.any(self._rim) and abs(state.speed) < _PARKED
-        self._model.dof_frictionloss[self._wheel_dof] = self._geometry.torque_limit if parked else self._friction
+        self._model.dof_frictionloss[self._wheel_dof] = self._friction
         self._gain = 1.0 / (self._slip_per_torque * np.maximum(np.abs(self._rim) / r, _STANDSTILL * rated))
         self._model.actuator_gainprm[0:6, 0] = self._gain
         self._model.actuator_biasprm[0:6, 2] = -self._gain
@@ -154,17 +156,44 @@ class MujocoDrive:
         before, steer_before = qvel[dof], qvel[self._steer_dof]  # indexed by arrays: copies
         if cap < math.inf or self._capped:
             self._limit(self._gain * (wanted - before), before, cap, h)
-        self._mujoco.mj_step(self._model, self._data)
-        after, force = qvel[dof], self._force[0:6]
-        # The implicit integrator applies the torque of the speed at the end of the step, unless the torque is limited.
-        limited = (force <= self._low) | (force >= self._high)
-        torque = np.where(limited, force, force - self._gain * (after - before))
-        mean = float(forward @ torque) / 6.0
-        slips = self._slip + self._slip_per_torque * (forward * torque - mean)
-        self._motor = after / (1.0 - np.minimum(np.maximum(slips, LEAST_SLIP), MAXIMUM_SLIP))
+        torque = self._capped_step(forward, before, cap) if self._capped else self._engine_step(forward, before)
+        after = qvel[dof]
         self._meter(torque, after, steer_before, h)
         self._rise, self._torque = after - before, torque
+        mean = float(forward @ torque) / 6.0
         self._mean_torque += min(1.0, h / _MEAN_TORQUE_TIME) * (mean - self._mean_torque)
+        return torque
+
+    def _engine_step(self, forward: FloatArray, before: FloatArray) -> FloatArray:
+        """Step the engine; returns the torques (6,) that it applied, and sets the speeds of the motors."""
+        self._mujoco.mj_step(self._model, self._data)
+        after, force = self._qvel[self._wheel_dof], self._force[0:6]
+        # The implicit integrator applies the torque of the speed at the end of the step, unless the torque is limited.
+        limited = (force <= self._low) | (force >= self._high)
+        torque: FloatArray = np.where(limited, force, force - self._gain * (after - before))
+        slips = self._slip + self._slip_per_torque * (forward * torque - float(forward @ torque) / 6.0)
+        self._motor = after / (1.0 - np.minimum(np.maximum(slips, LEAST_SLIP), MAXIMUM_SLIP))
+        return torque
+
+    def _capped_step(self, forward: FloatArray, before: FloatArray, cap: float) -> FloatArray:
+        """As `_engine_step`, taken back and tried with less torque when a wheel ran ahead of the forecast, as over an edge.
+
+        A driver's current loop is some hundred times faster than the engine's step, so it would not have let that happen.
+        """
+        data = self._data
+        saved = data.qpos.copy(), data.qvel.copy(), data.qacc_warmstart.copy(), data.time
+        allowed = cap * self._truth.efficiency - self._steering_power
+        for _ in range(_TRIES):
+            torque = self._engine_step(forward, before)
+            power = np.maximum(torque * self._motor, 0.0)
+            drawn = float(power.sum())
+            if drawn <= max(allowed, _LEAST_POWER):
+                break
+            data.qpos[:], data.qvel[:], data.qacc_warmstart[:], data.time = saved
+            share = 0.95 * max(allowed, 0.0) / drawn
+            self._set_limits(np.where(power > 0.0, np.maximum(share * np.abs(torque), 1e-9), self._high))
+        else:
+            torque = self._engine_step(forward, before)
         return torque
 
     def _meter(self, torque: FloatArray, wheel: FloatArray, steer_before: FloatArray, h: float) -> None:
@@ -200,6 +229,9 @@ class MujocoDrive:
             root = math.sqrt(b * b + 4.0 * a * c)
             share = 1.0 if a + b <= c else max(0.0, 2.0 * c / (b + root) if b > 0.0 else (root - b) / (2.0 * a))
             limit = np.where(pulling, np.maximum(np.abs(torque) * min(1.0, share), 1e-9), most)
+        self._set_limits(limit)
+
+    def _set_limits(self, limit: FloatArray) -> None:
         self._high, self._low = limit, -limit
         self._model.actuator_forcerange[0:6, 0] = self._low
         self._model.actuator_forcerange[0:6, 1] = self._high

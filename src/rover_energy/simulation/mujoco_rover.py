@@ -141,6 +141,8 @@ class MujocoSimulator:
         ground = self._mujoco.mj_name2id(self.model, self._mujoco.mjtObj.mjOBJ_GEOM, "ground")
         middle = np.array([(xmin + xmax) / 2.0, (ymin + ymax) / 2.0, self._origin[2]])
         self.model.geom_pos[ground] = middle - self._origin
+        # The compiler notes that a geom lies at its body's origin, and the engine then never looks at geom_pos.
+        self.model.geom_sameframe[ground] = self._mujoco.mjtSameFrame.mjSAMEFRAME_NONE
         self.window = window
 
     def reset(self, pose: Pose, time: float = 0.0) -> Reading:

@@ -1,7 +1,8 @@
 """Drive a plan in a simulator: sensors, controller, motor drivers, power meter and battery around it, without ROS.
 
 Three clocks: the simulator's step (10 ms), in which the drivers get their cap from the array's current, the window of the power
-meter (20 ms), in which the battery is balanced, and the period of the controller (50 ms). The nodes do the same with messages in between.
+meter (20 ms), in which the battery is balanced, and the period of the controller (50 ms). The nodes do the same with messages
+in between.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SETTLING = 3.0  # [s] most time to come to rest after a stop
 
 @dataclass(frozen=True)
 class SensorNoise:
-    """Standard deviations of what the controller reads: position [m], heading [rad], speed [m/s], yaw rate [rad/s], powers [W]."""
+    """Standard deviations of what is read: position [m], heading [rad], speed [m/s], yaw rate [rad/s], powers [W]."""
 
     position: float = 0.0
     heading: float = 0.0
@@ -180,8 +181,9 @@ class _Run:
             raise InputError("run", "period", "is not a multiple of 10 ms", "choose another", control.period)
         self.world, self.simulator, self.noise, self.spoil = world, simulator, noise, spoil
         self.controller = Controller(
-            trajectory, world.surface, world.environment, world.rover, world.mission, control, terrain=world.terrain, wheels=wheels
-        )
+            trajectory, world.surface, world.environment, world.rover, world.mission, control, terrain=world.terrain,
+            wheels=wheels,
+        )  # fmt: skip
         self.rng, self.radius, self.capped = np.random.default_rng(seed), wheel_radius, enforce_cap
         self.margin = control.governor.guard
         self.bus, self.driver = _Bus(world, self.controller), Driver()
