@@ -17,7 +17,9 @@ class LimitParameters(Parameters):
     """Limits of motion that hold at every instant."""
 
     speed: float = parameter(0.5, unit="m/s", minimum=0.001, maximum=30.0, description="speed along the surface")
-    acceleration: float = parameter(0.1, unit="m/s2", minimum=0.001, maximum=30.0, description="absolute acceleration along the surface")
+    acceleration: float = parameter(
+        0.1, unit="m/s2", minimum=0.001, maximum=30.0, description="absolute acceleration along the surface"
+    )
     yaw_rate: float = parameter(0.3, unit="rad/s", minimum=0.001, maximum=30.0, description="absolute yaw rate about body z")
     curvature: float = parameter(1.0 / 1.5, unit="1/m", minimum=0.001, maximum=100.0, description="absolute yaw rate over speed")
     along_slope: float = parameter(

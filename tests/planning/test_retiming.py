@@ -256,7 +256,8 @@ def test_caps_are_kept() -> None:
 
 def test_what_cannot_be_driven_is_refused() -> None:
     path, surface = straight(5.0), flat()
-    with pytest.raises(TimingError, match=r"54\.90 W are available at 0\.00 m.*constant loads of 55\.00 W; shed 0\.10 W") as caught:
+    message = r"54\.90 W are available at 0\.00 m.*constant loads of 55\.00 W; shed 0\.10 W"
+    with pytest.raises(TimingError, match=message) as caught:
         retime(path, surface, DARK, rover_with(), replace(NO_BATTERY, power_limit=54.9))
     assert caught.value.reason == "power"
     with pytest.raises(TimingError, match="no power is left") as caught:

@@ -144,7 +144,7 @@ def energy_bound(task: Drive, *, horizon: float = math.inf) -> LowerBound:
 
 
 def best_case(task: Drive, work: FloatArray, horizon: float = math.inf) -> tuple[FloatArray, Timing]:
-    """The supply (n,) [W] and the fastest drive in the best case: no drive within `horizon` [s] has more, or is faster anywhere."""
+    """Supply (n,) [W] and fastest drive in the best case: no drive within `horizon` [s] has more, or is faster anywhere."""
     problem, supply = task.problem(), _best_supply(task)
     most = np.full(supply.shape, usable_capacity(task.rover.battery))
     timing = solve_once(task, problem, supply, task.available(supply, most))
@@ -190,7 +190,8 @@ def _supply_within(task: Drive, timing: Timing, horizon: float) -> FloatArray:
     spare = max(horizon - timing.duration, 0.0)
     count = 3 + math.ceil(2.0 * spare / float(times[1] - times[0]))
     latest = float(times[-1]) - task.start_time
-    return np.max([task.supply(np.minimum(timing.time + share * spare, latest)) for share in np.linspace(0.0, 1.0, count)], axis=0)
+    windows = timing.time + spare * np.linspace(0.0, 1.0, count)[:, None]
+    return np.max([task.supply(np.minimum(times_there, latest)) for times_there in windows], axis=0)
 
 
 def _impossible(task: Drive, stored: float, duration: float, work: float) -> str:

@@ -1,8 +1,9 @@
 """Solve the programme, look between its samples, tighten what overshoots and solve again.
 
 The interior-point solver is fatrop, which exploits the stage structure (Vanroye et al. 2023,
-doi:10.1109/IROS55552.2023.10342336); IPOPT gives a second opinion on the same compiled functions. Both are bounded in iterations. fatrop cannot be
-interrupted from Python, therefore plans are normally solved through `worker.py`, which can be killed.
+doi:10.1109/IROS55552.2023.10342336); IPOPT gives a second opinion on the same compiled functions. Both are bounded in
+iterations. fatrop cannot be interrupted from Python, therefore plans are normally solved through `worker.py`, which can be
+killed.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ class Clock:
 class PlannedTraverse:
     """A certified plan.
 
-    start : where and when it begins. status : "optimal", "feasible" where the solver stopped short of the optimum, or "fallback" for the slower plan along the searched path.
-    facts : solver, iterations, seconds.
+    start : where and when it begins. status : "optimal", "feasible" where the solver stopped short of the optimum, or
+    "fallback" for the slower plan along the searched path. facts : solver, iterations, seconds.
     """
 
     start: Motion

@@ -28,7 +28,9 @@ GAS_CONSTANT = 8.314462618
 class BatteryParameters(Parameters):
     """Constants of the battery. `capacity = 0` means there is none."""
 
-    capacity: float = parameter(1.0e6, unit="J", minimum=0.0, maximum=1.0e12, description="stored energy at state of charge 1 at 20 C")
+    capacity: float = parameter(
+        1.0e6, unit="J", minimum=0.0, maximum=1.0e12, description="stored energy at state of charge 1 at 20 C"
+    )
     charge_efficiency: float = parameter(0.95, minimum=0.05, maximum=1.0, description="bus to store", source="roverdevkit")
     discharge_efficiency: float = parameter(0.95, minimum=0.05, maximum=1.0, description="store to bus", source="roverdevkit")
     max_charge_power: float = parameter(150.0, unit="W", minimum=0.0, maximum=1.0e6, description="most power taken from the bus")

@@ -140,7 +140,7 @@ class MujocoDrive:
         resisted += (1.0 - self._slip) * self._truth.turn_moment(state.x, state.y) * abs(state.yaw_rate)
         self._friction = resisted / (rolling + 6.0 * creep) * r
         parked = not np.any(self._rim) and abs(state.speed) < _PARKED
-        self._model.dof_frictionloss[self._wheel_dof] = self._friction
+        self._model.dof_frictionloss[self._wheel_dof] = self._geometry.torque_limit if parked else self._friction
         self._gain = 1.0 / (self._slip_per_torque * np.maximum(np.abs(self._rim) / r, _STANDSTILL * rated))
         self._model.actuator_gainprm[0:6, 0] = self._gain
         self._model.actuator_biasprm[0:6, 2] = -self._gain
