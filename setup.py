@@ -29,6 +29,7 @@ EXTRAS = {
     "terrain": ["rasterio>=1.4"],
     "report": ["matplotlib>=3.8"],
     "cli": ["typer>=0.12", "rich>=13.7"],
+    "simulation": ["mujoco>=3.2.7"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
 EXTRAS["ros"] = [f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS]

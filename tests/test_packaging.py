@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "rover_energy"
 BUILD_INPUTS = ("pyproject.toml", "setup.py", "package.xml", "LICENSE", "resource", "launch", "config", "sim", "src")
-OPTIONAL = ("rasterio", "matplotlib", "plotly", "typer", "rich", "rclpy", "rover_energy_interfaces")
+OPTIONAL = ("rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces")
 ROSDEP_KEYS = {  # requirement -> key of the rosdep database
     "numpy": "python3-numpy",
     "scipy": "python3-scipy",
@@ -125,13 +125,13 @@ def requirements(installed: Path) -> dict[str, set[str]]:
 def test_ros_manifest_declares_what_users_need(installed: Path) -> None:
     names = requirements(installed)
     declared = {element.text for element in manifest().findall("exec_depend")}
-    assert {ROSDEP_KEYS[name] for name in (names[""] | names["all"]) - {"plotly"}} == declared
+    assert {ROSDEP_KEYS[name] for name in (names[""] | names["all"]) - {"mujoco"}} == declared
 
 
 def test_all_is_the_sum_of_the_extras_for_users(installed: Path) -> None:
     names = requirements(installed)
-    assert names["all"] == names["terrain"] | names["report"] | names["cli"]
-    assert set(names) == {"", "terrain", "report", "cli", "all", "ros", "test", "bench"}
+    assert names["all"] == names["terrain"] | names["report"] | names["cli"] | names["simulation"]
+    assert set(names) == {"", "terrain", "report", "cli", "simulation", "all", "ros", "test", "bench"}
 
 
 def test_dependencies_are_explained(installed: Path) -> None:

@@ -50,6 +50,16 @@ def test_turning_power_and_rate() -> None:
     assert readings[-1].heading == pytest.approx(rate * (12.0 - 0.15), rel=1e-3)  # a first-order lag costs its time constant
 
 
+def test_heading_turns_slower_than_the_body_on_a_slope() -> None:
+    """yaw_rate is about body z: the heading, in the map, turns by cos(tilt) of it."""
+    sim = simulator(plane(20.0))
+    sim.reset((0.0, 0.0, 0.5))
+    before = drive(sim, Command(0.0, 0.1), 3.0)[-1]
+    after = drive(sim, Command(0.0, 0.1), 0.05)[-1]
+    turned = 0.05 * 0.5 * (before.yaw_rate + after.yaw_rate)
+    assert after.heading - before.heading == pytest.approx(turned * math.cos(math.radians(20.0)), rel=1e-4)
+
+
 def test_path_is_that_of_the_unicycle_on_the_surface() -> None:
     """Against a fine integration of dx/dt = v cos(phi) cos(theta), d theta/dt = omega cos(tilt) with the same speeds."""
     ground = rough()

@@ -215,8 +215,10 @@ def test_cap_is_not_exceeded_while_it_falls() -> None:
     assert powers[-1] > 0.9 * caps[-1]
 
 
-def test_parked_on_a_slope_it_stays() -> None:
-    sim = simulator(plane(15.0))
+@pytest.mark.parametrize("resistance", [80.0, 5.0])
+def test_parked_on_a_slope_it_stays(resistance: float) -> None:
+    """84 N pull it downhill: more than the ground's resistance, so it is the brakes that hold."""
+    sim = simulator(plane(15.0), rover(200.0, resistance={"c0": resistance}))
     start = sim.reset((0.0, 0.0, 0.5))
     end = drive(sim, STOP, 20.0)[-1]
     assert math.hypot(end.x - start.x, end.y - start.y) < 0.005

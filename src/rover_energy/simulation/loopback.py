@@ -129,7 +129,7 @@ class LoopbackSimulator:
         self._still = None
         motion, power = self._next_motion(command, state, h)
         # Positions by the mean speed of the step, at the heading of its middle.
-        turn = motion.yaw_rate * h   # yaw_rate = heading rate / cos(tilt)
+        turn = motion.yaw_rate * h * math.cos(state.tilt)  # yaw_rate = heading rate / cos(tilt)
         middle = state.heading + 0.5 * turn
         along = motion.speed * h * math.cos(state.along_slope)
         end = motion.speed + 0.5 * motion.acceleration * h, motion.yaw_rate + 0.5 * motion.yaw_acceleration * h
