@@ -9,6 +9,7 @@ import typer
 from rover_energy import __version__
 from rover_energy.cli.calibrate import calibrate
 from rover_energy.cli.demo import demo
+from rover_energy.cli.drive import drive
 from rover_energy.cli.plan import plan
 from rover_energy.cli.rover import rover
 from rover_energy.cli.sun import sun
@@ -53,6 +54,7 @@ def common(
 
 app.command()(plan)
 app.command()(demo)
+app.command()(drive)
 app.add_typer(terrain, name="terrain")
 app.command()(sun)
 app.command()(rover)

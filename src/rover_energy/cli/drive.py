@@ -1,0 +1,93 @@
+"""`rover-energy drive`: a plan's folder in, the node graph with a simulated rover started, driven, recorded and summed up."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rover_energy.cli.arguments import SOURCE, AsJson, OutFolder, Quiet, check_number
+
+LIMIT = 3600.0
+
+
+class Engine(str, Enum):
+    """What moves the rover."""
+
+    loopback = "loopback"
+    mujoco = "mujoco"
+
+
+def drive(
+    plan: Annotated[Path, typer.Option("--plan", help="Folder written by rover-energy plan", metavar="DIR")],
+    out: OutFolder,
+    simulator: Annotated[Engine, typer.Option("--simulator", help="Physics engine, or the demand model itself")] = Engine.mujoco,
+    pace: Annotated[float, typer.Option("--pace", help="Simulated over real time; 0: as fast as it goes", metavar="N")] = 0.0,
+    resistance: Annotated[float, typer.Option("--resistance", help="True over described resistance of the ground")] = 1.0,
+    slip: Annotated[float, typer.Option("--slip", help="True over described slip")] = 1.0,
+    mass: Annotated[float, typer.Option("--mass", help="True over described mass")] = 1.0,
+    seconds: Annotated[float, typer.Option("--time-limit", help="Most real time for the drive [s]", metavar="S")] = LIMIT,
+    domain: Annotated[
+        int | None, typer.Option("--domain", help="ROS_DOMAIN_ID of the nodes; without it one from the process number", metavar="N")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Drive a certified plan with real ROS 2 nodes and a simulated rover, and record a bag.
+
+    Writes bag/ (rosbag2, MCAP), log/ and drive.json. Needs ROS 2 and the message package: make ros.
+
+    **Example:** rover-energy drive --plan traverse --simulator mujoco --out drive
+
+    **Exit codes:** 0 goal reached and no window of the power meter above what was available, 1 stopped or failed (the message says
+    why), 2 unusable input, 3 goal reached with windows over or missing.
+    """
+    for option, value, least in (("--resistance", resistance, 0.0), ("--slip", slip, 0.0), ("--mass", mass, 0.1)):
+        check_number(value, option, least, 10.0, "")
+    check_number(pace, "--pace", 0.0, 1000.0, "")
+    check_number(seconds, "--time-limit", 1.0, 86400.0, "s")
+    check_number(0 if domain is None else domain, "--domain", 0, 101, "")
+
+    from rover_energy.cli.output import Console, plain
+    from rover_energy.errors import EXIT_FAILED, EXIT_LOSS, InputError
+    from rover_energy.nodes import ros
+    from rover_energy.nodes.graph import Processes, simulation_graph
+    from rover_energy.nodes.plan_folder import read_bus, read_certified
+    from rover_energy.nodes.session import Session
+    from rover_energy.nodes.summary import summarise
+
+    for module in ("rclpy", "rover_energy_interfaces.msg", "rosbags.rosbag2"):
+        ros.need(module)
+    if simulator is Engine.mujoco:
+        from rover_energy.simulation.extras import need_mujoco
+
+        need_mujoco("the MuJoCo simulator")
+    read_certified(str(plan))
+    read_bus(str(plan))
+    bag = out / "bag"
+    if bag.exists():
+        raise InputError(SOURCE, "--out", "holds a bag already", "give another folder, or remove its bag/", str(out))
+    console = Console(as_json=as_json, quiet=quiet)
+    truth = {"resistance": resistance, "slip": slip, "mass": mass}
+    nodes = simulation_graph(plan.resolve(), bag.resolve(), simulator=simulator.value, pace=pace, **truth)
+    number = 1 + os.getpid() % 100 if domain is None else domain
+    with Processes(nodes, out.resolve(), number) as processes, Session(processes) as session:
+        session.bring_up()
+        console.say("rover-energy: the nodes are up, driving")
+        began = time.monotonic()
+        result = session.drive(plan, limit=seconds)
+        real = time.monotonic() - began
+    summary = summarise(plan, bag, result, real)
+    (out / "drive.json").write_text(json.dumps(plain(summary), indent=1) + "\n", encoding="utf-8")
+    console.result(summary)
+    if not summary["reached"]:
+        console.say(f"rover-energy: {summary['stop']}")
+        raise typer.Exit(EXIT_FAILED)
+    if not summary["compliance"]:
+        console.say("rover-energy: the goal is reached, but not every window of the meter was at or below what was available")
+        raise typer.Exit(EXIT_LOSS)

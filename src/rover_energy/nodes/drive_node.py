@@ -1,0 +1,219 @@
+"""DriveTraverse: the controller between odometry and power on one side and cmd_vel on the other."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from dataclasses import replace
+from typing import Any
+
+from rover_energy.control.command import STOP, Command, Measurement, Stop, StopReason
+from rover_energy.control.controller import Controller, Status
+from rover_energy.control.reference import Point
+from rover_energy.control.settings import ControlParameters
+from rover_energy.errors import InputError, RoverEnergyError
+from rover_energy.nodes import ros
+from rover_energy.nodes.drive_messages import compliance_message, error_code, feedback_message, measurement_of
+from rover_energy.nodes.plan_folder import read_world, trajectory_from_message
+from rover_energy.nodes.settings import DriveParameters
+from rover_energy.simulation.geometry import rover_geometry
+from rover_energy.telemetry.audit import Audit
+
+FEEDBACK_PERIOD = 0.5  # [s]
+SETTLING = 3.0  # [s] most time to come to rest after a stop
+
+
+class Drive(ros.Part):
+    """Answers every odometry with a command: to stand still unless a goal is driven."""
+
+    name, parameters = "drive", DriveParameters
+
+    def configure(self) -> None:
+        self.world = read_world(self.settings.folder)
+        geometry = rover_geometry(self.world.rover, None, gravity=self.world.environment.gravity)
+        self.radius = geometry.wheel_radius
+        self.wheels = geometry.positions if self.settings.raw_ground else None
+        self.odometry: Any = None
+        self.joints: Any = None
+        self.power: Any = None
+        self.meter = (math.nan, math.nan, 0.0)  # time, energy of the motors, mean power since
+        self.controller: Controller | None = None
+        self.send = {name: self.publisher(name) for name in ("cmd_vel", "reference", "trajectory", "compliance")}
+        self.subscribe("odom", self.on_odometry)
+        self.subscribe("joint_states", self.on_joints)
+        self.subscribe("power_state", self.on_power)
+        action = ros.need("rclpy.action")
+        self.server = action.ActionServer(
+            self.ros, ros.need("rover_energy_interfaces.action").DriveTraverse, "drive_traverse", self.execute,
+            goal_callback=lambda _: action.GoalResponse.ACCEPT if self.active and self.controller is None else action.GoalResponse.REJECT,
+            cancel_callback=lambda _: action.CancelResponse.ACCEPT,
+        )  # fmt: skip
+        clocks = ros.need("rclpy.clock")
+        self.timer = self.ros.create_timer(0.1, self.on_silence, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))
+
+    def deactivate(self) -> None:
+        if self.odometry is not None and self.ros.context.ok():
+            self.command(self.odometry.header.stamp, STOP)
+
+    def on_joints(self, message: Any) -> None:
+        self.joints = message
+
+    def on_power(self, message: Any) -> None:
+        """Remember, and let the audit see every window."""
+        self.power = message
+        motors = next((load for load in message.loads if load.name == "drive"), None)
+        if motors is not None:
+            time, (last, energy, _) = ros.seconds(message.header.stamp), self.meter
+            if time > last or not math.isfinite(last):
+                mean = (motors.energy - energy) / (time - last) if math.isfinite(last) else motors.power
+                self.meter = time, motors.energy, mean if motors.valid else math.nan
+        if self.controller is not None:
+            total = sum(load.power for load in message.loads)
+            usable = message.validity & message.LOADS_VALID
+            self.audit.add(
+                ros.seconds(message.header.stamp), total=total if usable else math.nan, motion=motors.power if motors else math.nan,
+                available=message.available_power, battery_margin=message.battery_energy - message.battery_floor,
+                residual=message.residual, generated=message.rtg_power + message.pv_power,
+            )  # fmt: skip
+
+    def on_odometry(self, message: Any) -> None:
+        """One period: a command for each odometry."""
+        self.odometry, self.heard = message, clock.monotonic()
+        if not self.active:
+            return
+        stamp, time = message.header.stamp, ros.seconds(message.header.stamp)
+        if self.controller is None or self.power is None:
+            self.last_command = STOP
+        elif time >= self.due - 1e-6:
+            self.step(time)
+        self.command(stamp, self.last_command)
+
+    def step(self, time: float) -> None:
+        """Ask the controller."""
+        assert self.controller is not None
+        now = max(time, 1e-9 * self.ros.get_clock().now().nanoseconds)
+        measured = measurement_of(self.odometry, self.joints, self.power, self.meter[2], now, self.radius)
+        self.due = time + self.settings.period
+        plan = self.controller.reference.at(self.controller.plan_time)
+        self.last_command, self.status = self.controller.step(measured, now)
+        self.governed += self.status.pace.rate < 0.99 and self.status.stop is None
+        self.distance += abs(measured.speed) * self.settings.period
+        self.measured = measured
+        self.show_reference(plan)
+        stop = self.status.stop
+        if stop is not None and (abs(measured.speed) <= 0.005 or now - stop.time > SETTLING):
+            self.finish(stop)
+        elif now >= self.next_feedback:
+            self.next_feedback = now + FEEDBACK_PERIOD
+            self.handle.publish_feedback(feedback_message(self, self.controller, self.status, measured))
+
+    def command(self, stamp: Any, command: Command) -> None:
+        """To the motor drivers, stamped as the odometry it answers."""
+        message = ros.message_class("geometry_msgs/msg/TwistStamped")()
+        message.header.stamp, message.header.frame_id = stamp, "base_link"
+        message.twist.linear.x, message.twist.angular.z = float(command.rim_speed), float(command.yaw_rate)
+        self.send["cmd_vel"](message)
+
+    def show_reference(self, plan: Point) -> None:
+        """Where the plan was at the time of the odometry."""
+        message = ros.message_class("nav_msgs/msg/Odometry")()
+        message.header.stamp, message.header.frame_id, message.child_frame_id = self.odometry.header.stamp, "map", "reference"
+        message.pose.pose.position.x, message.pose.pose.position.y = float(plan.x), float(plan.y)
+        message.pose.pose.orientation = ros.quaternion_of(0.0, 0.0, float(plan.heading))
+        message.twist.twist.linear.x, message.twist.twist.angular.z = float(plan.speed), float(plan.yaw_rate)
+        self.send["reference"](message)
+
+    def on_silence(self) -> None:
+        """Real time without odometry ends a drive; the motor drivers have stopped by themselves long before."""
+        if self.controller is None:
+            return
+        if self.handle.is_cancel_requested:
+            self.finish(None)
+        elif clock.monotonic() - self.heard > self.settings.silence:
+            self.finish(Stop(StopReason.STALE, self.status_time(), f"pose_time: no odometry for {self.settings.silence:g} s"))
+
+    def status_time(self) -> float:
+        return ros.seconds(self.odometry.header.stamp) if self.odometry is not None else 0.0
+
+    async def execute(self, handle: Any) -> Any:
+        """One goal."""
+        result_class = ros.need("rover_energy_interfaces.action").DriveTraverse.Result
+        try:
+            controller = self.prepare(handle.request)
+        except RoverEnergyError as error:
+            result = result_class(error_code=self.refusal, error_text=str(error))
+            handle.abort()
+            return result
+        self.handle, self.last_command, self.stop = handle, STOP, None
+        self.audit, self.governed, self.distance = Audit(longest=0.03), 0, 0.0
+        self.began = self.due = self.next_feedback = self.status_time()
+        self.heard = clock.monotonic()
+        self.send["trajectory"](handle.request.trajectory)
+        self.done = ros.need("rclpy.task").Future(executor=self.ros.executor)
+        self.controller = controller
+        await self.done
+        return self.result(result_class())
+
+    def prepare(self, request: Any) -> Controller:
+        """The controller of a goal. Raises RoverEnergyError, having set `refusal` to its code."""
+        codes = ros.need("rover_energy_interfaces.action").DriveTraverse.Result
+        trajectory, certificate = request.trajectory, request.trajectory.certificate
+        self.refusal = codes.CERTIFICATE_REFUSED
+        if not (certificate.passed and certificate.subject == certificate.PLAN and certificate.plan_id == trajectory.plan_id):
+            raise InputError("goal", "certificate", "is absent, did not pass or is another plan's", "plan again")
+        self.refusal = codes.POSE_STALE
+        if self.odometry is None or self.power is None:
+            raise InputError("goal", "pose and power", "are not known yet", "wait for odom and power_state")
+        self.refusal = codes.INVALID_TRAJECTORY
+        plan = trajectory_from_message(trajectory)
+        tracker = replace(
+            ControlParameters().tracker, lost_distance=request.path_tolerance, goal_distance=request.goal_tolerance,
+            goal_heading=request.heading_tolerance,
+        )  # fmt: skip
+        control = ControlParameters(period=self.settings.period, tracker=tracker)
+        w = self.world
+        controller = Controller(
+            plan, w.surface, w.environment, w.rover, w.mission, control, terrain=w.terrain, wheels=self.wheels
+        )
+        self.refusal, at = codes.START_TOO_FAR, self.odometry.pose.pose.position
+        gap = math.dist((at.x, at.y), plan.start[:2])
+        if not gap <= request.start_tolerance:
+            raise InputError("goal", "start", f"is {gap:.3f} m from the rover", f"begin within {request.start_tolerance:g} m", None)
+        return controller
+
+    def finish(self, stop: Stop | None) -> None:
+        """The drive is over; None: cancelled."""
+        self.ended, self.stop = self.controller, stop
+        self.controller, self.last_command = None, STOP
+        self.done.set_result(True)
+
+    def result(self, result: Any) -> Any:
+        """Result of the goal, and its state."""
+        assert self.ended is not None
+        stop, end = self.stop, self.ended.reference.at(self.ended.reference.duration)
+        at = self.odometry.pose.pose
+        result.compliance = compliance_message(self.audit, self.odometry.header, self.handle.request.trajectory.plan_id)
+        self.send["compliance"](result.compliance)
+        result.duration = (stop.time if stop else self.status_time()) - self.began
+        result.distance, result.energy, result.governed_samples = self.distance, self.audit.energy, self.governed
+        result.goal_distance = math.dist((at.position.x, at.position.y), (end.x, end.y))
+        result.goal_heading_error = math.remainder(ros.angles_of(at.orientation)[2] - end.heading, 2.0 * math.pi)
+        ended = self.ended.plan_time >= self.ended.reference.duration - 1e-9
+        result.error_code = error_code(result, stop, ended)
+        result.error_text = "cancelled" if stop is None else ("" if not stop.safe else str(stop))
+        if stop is None:
+            self.handle.canceled()
+        elif stop.safe:
+            self.handle.abort()
+        else:
+            self.handle.succeed()
+        return result
+
+
+def main() -> None:
+    """Entry point."""
+    ros.run(Drive)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The recorder: every topic of the contract into a rosbag2 folder with MCAP, in chunks that survive a crash."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from rover_energy.errors import InputError
+from rover_energy.nodes import ros
+from rover_energy.nodes.settings import RecorderParameters
+from rover_energy.nodes.topics import INTERFACES, TOPICS
+
+
+def interface_definitions() -> list[Path]:
+    """Installed .msg files of the message package. Raises InputError when they are not found."""
+    places = [Path(prefix) for prefix in _prefixes()]
+    for place in places:
+        found = sorted((place / "share" / INTERFACES / "msg").glob("*.msg"))
+        if found:
+            return found
+    raise InputError("recorder", INTERFACES, "has no share folder with its definitions", "install it with: make ros")
+
+
+def _prefixes() -> list[str]:
+    import os
+
+    return [*os.environ.get("AMENT_PREFIX_PATH", "").split(":"), sys.prefix]
+
+
+def typestore() -> Any:
+    """Types of ROS 2 and of the message package, for writing and reading bags."""
+    rosbags = ros.need("rosbags.typesys")
+    store = rosbags.get_typestore(rosbags.Stores.ROS2_KILTED)
+    types: dict[Any, Any] = {}
+    for path in interface_definitions():
+        types.update(rosbags.get_types_from_msg(path.read_text(encoding="utf-8"), f"{INTERFACES}/msg/{path.stem}"))
+    store.register(types)
+    return store
+
+
+class Recorder(ros.Part):
+    """Writes what comes as it comes, unread."""
+
+    name, parameters = "recorder", RecorderParameters
+
+    def configure(self) -> None:
+        bag = Path(self.settings.bag)
+        if not self.settings.bag or bag.exists():
+            raise InputError("recorder", "bag", "is not a new folder", "name one that does not exist", self.settings.bag)
+        rosbag2 = ros.need("rosbags.rosbag2")
+        self.writer = rosbag2.Writer(bag, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
+        self.writer.open()
+        store, self.count = typestore(), 0
+        for topic in TOPICS:
+            name = topic.name if topic.name.startswith("/") else f"{self.ros.get_namespace().rstrip('/')}/{topic.name}"
+            connection = self.writer.add_connection(name, topic.kind, typestore=store)
+            self.subscribe(topic.name, self._keep(connection), raw=True)
+
+    def _keep(self, connection: Any) -> Any:
+        def write(data: bytes) -> None:
+            if self.active:
+                self.writer.write(connection, max(0, self.ros.get_clock().now().nanoseconds), bytes(data))
+                self.count += 1
+
+        return write
+
+    def deactivate(self) -> None:
+        """Close the bag: its index and metadata."""
+        if getattr(self, "writer", None) is not None:
+            self.writer.close()
+            self.writer = None
+
+
+def main() -> None:
+    """Entry point."""
+    ros.run(Recorder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The client of a drive: brings the nodes up in order, sends the plan, waits for the end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rover_energy.errors import RoverEnergyError
+from rover_energy.nodes import ros
+from rover_energy.nodes.graph import Processes
+from rover_energy.nodes.plan_folder import read_certified, trajectory_message
+
+START_UP = 30.0  # [s] for a node to appear and for each of its transitions
+TOLERANCES = {"start_tolerance": 0.2, "path_tolerance": 0.5, "goal_tolerance": 0.10, "heading_tolerance": 0.0873}
+
+
+class GraphError(RoverEnergyError):
+    """A node did not come up, or died."""
+
+
+class Session:
+    """A ROS client in the domain of the graph. Use as a context manager, within that of the processes."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+        self.client: Any = None
+
+    def __enter__(self) -> Session:
+        os.environ.update(self.processes.environment())
+        rclpy = ros.need("rclpy")
+        self.context = rclpy.context.Context()
+        rclpy.init(context=self.context)
+        self.ros = rclpy.create_node("commander", context=self.context)
+        self.executor = ros.need("rclpy.executors").SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.ros)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.client is not None:
+            self.client.destroy()  # an action client that outlives its node crashes the interpreter at its end
+        self.executor.shutdown()
+        self.ros.destroy_node()
+        self.context.try_shutdown()
+
+    def wait(self, ready: Callable[[], bool], limit: float, what: str) -> None:
+        """Spin until `ready`. Raises GraphError after `limit` [s], or at once when a process has ended."""
+        until = time.monotonic() + limit
+        while not ready():
+            dead = self.processes.dead()
+            if dead:
+                raise GraphError(f"{what}: node {dead[0]} has ended: {self.processes.words(dead[0])}")
+            if time.monotonic() > until:
+                raise GraphError(f"{what}: nothing within {limit:g} s; the logs are in {self.processes.out / 'log'}")
+            self.executor.spin_once(timeout_sec=0.1)
+
+    def call(self, client: Any, request: Any, what: str) -> Any:
+        """Answer of a service."""
+        self.wait(client.service_is_ready, START_UP, what)
+        future = client.call_async(request)
+        self.wait(future.done, START_UP, what)
+        return future.result()
+
+    def bring_up(self) -> None:
+        """Configure all nodes, then activate them, in the order of the graph. Raises GraphError."""
+        messages, kind = ros.need("lifecycle_msgs.msg"), ros.need("lifecycle_msgs.srv").ChangeState
+        clients = {node.name: self.ros.create_client(kind, f"{node.name}/change_state") for node in self.processes.nodes}
+        for word, step in (("configure", messages.Transition.TRANSITION_CONFIGURE), ("activate", messages.Transition.TRANSITION_ACTIVATE)):
+            for name, client in clients.items():
+                request = kind.Request(transition=messages.Transition(id=step))
+                if not self.call(client, request, f"{word} {name}").success:
+                    raise GraphError(f"{word} {name}: refused: {self.processes.words(name)}")
+
+    def drive(self, folder: Path, *, limit: float, progress: Callable[[Any], None] | None = None) -> Any:
+        """Drive the plan of a folder; the result of DriveTraverse. Raises GraphError when it is not accepted or does not end."""
+        action = ros.need("rover_energy_interfaces.action").DriveTraverse
+        plan = read_certified(str(folder))
+        self.client = client = ros.need("rclpy.action").ActionClient(self.ros, action, "drive_traverse")
+        self.wait(client.server_is_ready, START_UP, "drive_traverse")
+        seen = self.first("power_state"), self.first("odom")
+        self.wait(lambda: all(seen), START_UP, "first measurements")
+        goal = action.Goal(trajectory=trajectory_message(plan, ros.need("rover_energy_interfaces.msg")), **TOLERANCES)
+        told = None if progress is None else (lambda message: progress(message.feedback))
+        sent = client.send_goal_async(goal, feedback_callback=told)
+        self.wait(sent.done, START_UP, "goal")
+        if not sent.result().accepted:
+            raise GraphError("drive: the goal was rejected; another one is being driven")
+        answer = sent.result().get_result_async()
+        self.wait(answer.done, limit, "drive")
+        return answer.result().result
+
+    def first(self, topic: str) -> list[Any]:
+        """A list that fills with the messages of a topic, from now on."""
+        entry = ros.BY_NAME[topic]
+        found: list[Any] = []
+        self.ros.create_subscription(
+            ros.message_class(entry.kind), topic, lambda m: found.append(m) if not found else None, ros.quality(entry.qos)
+        )
+        return found

@@ -1,0 +1,70 @@
+"""Settings of the nodes: each is declared here once and becomes a ROS parameter with unit, bounds and description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rover_energy.parameters import Parameters, parameter
+
+
+@dataclass(frozen=True)
+class NodeParameters(Parameters):
+    """What every node is told."""
+
+    folder: str = parameter("", description="folder of a plan: plan.json, terrain.npz, rover.yaml, mission.yaml")
+
+
+@dataclass(frozen=True)
+class SimulatorParameters(NodeParameters):
+    """The simulated rover."""
+
+    engine: str = parameter("loopback", choices=("loopback", "mujoco"), description="what moves the rover")
+    pace: float = parameter(
+        0.0, minimum=0.0, maximum=1000.0,
+        description="simulated over real time at most; 0: as fast as the nodes answer",
+    )  # fmt: skip
+    patience: float = parameter(
+        1.0, unit="s", minimum=0.01, maximum=60.0,
+        description="real time for which the simulation waits for the answers of drive and power before it goes on without",
+    )  # fmt: skip
+    watchdog: float = parameter(
+        0.2, unit="s", minimum=0.02, maximum=5.0, description="age at which the motor drivers drop a command or a power cap",
+    )  # fmt: skip
+    ramp: float = parameter(0.4, unit="m/s2", minimum=0.01, maximum=30.0, description="braking of the drivers by themselves")
+    resistance: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described resistance of the ground")
+    slip: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described slip")
+    mass: float = parameter(1.0, minimum=0.1, maximum=10.0, description="true over described mass")
+    seed: int = parameter(0, minimum=0, maximum=2**31 - 1, description="of the soil's patches")
+
+
+@dataclass(frozen=True)
+class PowerParameters(NodeParameters):
+    """The bus."""
+
+    rate: float = parameter(10.0, unit="Hz", minimum=1.0, maximum=50.0, description="of power_state")
+    guard: float = parameter(1.0, unit="W", minimum=0.0, maximum=1e5, description="kept back by the cap of the motor drivers")
+    tolerance: float = parameter(0.5, unit="W", minimum=0.0, maximum=1e5, description="residual up to which the bus is balanced")
+    stale: float = parameter(0.15, unit="s", minimum=0.01, maximum=5.0, description="age at which a meter is no longer believed")
+
+
+@dataclass(frozen=True)
+class DriveParameters(NodeParameters):
+    """The drive."""
+
+    period: float = parameter(0.04, unit="s", minimum=0.02, maximum=1.0, description="between two commands; a multiple of 20 ms")
+    raw_ground: bool = parameter(False, description="predict from the raw ground under the wheels, not from the smooth surface")
+    silence: float = parameter(
+        2.0, unit="s", minimum=0.1, maximum=60.0, description="real time without odometry after which a drive is given up",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RecorderParameters(NodeParameters):
+    """The recorder."""
+
+    bag: str = parameter("", description="folder of the bag; made by the recorder, must not exist")
+
+
+ALL: dict[str, type[NodeParameters]] = {
+    "simulator": SimulatorParameters, "power": PowerParameters, "drive": DriveParameters, "recorder": RecorderParameters,
+}  # fmt: skip

@@ -1,0 +1,189 @@
+"""The simulated rover: motor drivers, sensors and meters around MuJoCo or the loopback; it also makes the time."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from typing import Any
+
+import numpy as np
+
+from rover_energy.control.command import Command
+from rover_energy.nodes import ros
+from rover_energy.nodes.plan_folder import read_certified, read_world
+from rover_energy.nodes.settings import SimulatorParameters
+from rover_energy.power.rtg import rtg_power
+from rover_energy.simulation.loopback import LoopbackSimulator
+from rover_energy.simulation.mujoco_rover import MujocoSimulator
+from rover_energy.simulation.protocol import Reading, SimulationError
+from rover_energy.simulation.run import STEP, WINDOW, Driver
+from rover_energy.simulation.soil import SoilScatter
+
+ENGINES = {"loopback": LoopbackSimulator, "mujoco": MujocoSimulator}
+WHEELS = ("front_left", "front_right", "middle_left", "middle_right", "rear_left", "rear_right")
+CORNERS = ("front_left", "front_right", "rear_left", "rear_right")
+JOINTS = [f"{name}_wheel" for name in WHEELS] + [f"{name}_steering" for name in CORNERS]
+MOTORS = "drive"  # load of wheels and steering together
+
+
+class Simulator(ros.Part):
+    """One tick is a window of the meter, 20 ms. The next begins when drive and power have answered the last one, or after
+    `patience` without them; what the motor drivers were told lapses by simulated time."""
+
+    name, parameters = "simulator", SimulatorParameters
+
+    def configure(self) -> None:
+        p = self.settings
+        world = read_world(p.folder)
+        start = read_certified(p.folder).trajectory.start
+        soil = SoilScatter(resistance=p.resistance, slip=p.slip, mass=p.mass)
+        self.engine = ENGINES[p.engine](world.terrain, world.surface, world.environment, world.rover, soil=soil, seed=p.seed)
+        self.reading = self.engine.reset((float(start[0]), float(start[1]), float(start[2])), 0.0)
+        self.rtg = float(rtg_power(world.rover.rtg, world.mission.years_since_fuelling))
+        self.time, self.energy, self.pv = 0.0, 0.0, self.reading.pv_power
+        self.driver, self.commanded, self.heard = Driver(), -math.inf, {"cmd_vel": -math.inf, "load_command": -math.inf}
+        self.lost = {"cmd_vel": True, "load_command": True}
+        self.cap, self.cap_time, self.cap_pv, self.window_pv = 0.0, -math.inf, self.pv, {0: self.pv}
+        self.failed = False
+        names = ("/clock", "odom", "joint_states", "imu", "meter")
+        self.send = {name: self.publisher(name) for name in names}
+        self.subscribe("cmd_vel", self.on_command)
+        self.subscribe("load_command", self.on_load)
+        steady = ros.need("rclpy.clock").Clock(clock_type=ros.need("rclpy.clock").ClockType.STEADY_TIME)
+        self.timer = self.ros.create_timer(0.001, self.on_timer, clock=steady)
+
+    def activate(self) -> None:
+        self.began = self.ticked = clock.monotonic()
+        self.begun_at = self.time
+        self.publish(0.0, self.pv)
+
+    def on_command(self, message: Any) -> None:
+        """Set points. The drivers ramp to them over the time since the last ones, and brake no harder than `ramp`."""
+        t, rim, turn = ros.seconds(message.header.stamp), message.twist.linear.x, message.twist.angular.z
+        if not (math.isfinite(rim) and math.isfinite(turn)):
+            rim = turn = 0.0
+        passed = min(max(t - self.commanded, WINDOW), 0.2)
+        ramp = abs(rim - self.driver.speed) / passed if math.isfinite(passed) else self.settings.ramp
+        ramp = max(ramp, 1e-3) if abs(rim) >= abs(self.driver.speed) else min(max(ramp, 1e-3), self.settings.ramp)
+        self.driver.command = Command(rim, turn, ramp)
+        self._heard("cmd_vel", t)
+        self.commanded = t
+
+    def on_load(self, message: Any) -> None:
+        """Cap of the motors."""
+        if message.name != MOTORS:
+            return
+        limit = message.power_limit if message.enabled else 0.0
+        self.cap = limit if limit >= 0.0 else 0.0  # NaN is no permission
+        self.cap_time = ros.seconds(message.header.stamp)
+        self.lapse = self.cap_time + min(message.lifetime, self.settings.watchdog)
+        self.cap_pv = self.window_pv.get(round(self.cap_time / WINDOW), self.pv)
+        self._heard("load_command", self.cap_time)
+
+    def _heard(self, name: str, time: float) -> None:
+        self.heard[name], self.lost[name] = time, False
+
+    def on_timer(self) -> None:
+        """Advance when everybody has answered."""
+        if not self.active or self.failed:
+            return
+        now = clock.monotonic()
+        if self.settings.pace > 0.0 and self.time - self.begun_at > (now - self.began) * self.settings.pace:
+            return
+        late = [name for name, time in self.heard.items() if not self.lost[name] and time < self.time - 1e-6]
+        if late and now - self.ticked < self.settings.patience:
+            return
+        for name in late:
+            self.lost[name] = True
+            self.ros.get_logger().warning(f"no {name} for {self.settings.patience:g} s: going on without")
+        self.ticked = now
+        try:
+            self.tick()
+        except SimulationError as error:
+            self.failed = True  # time stands still, which everybody else notices
+            self.ros.get_logger().error(str(error))
+
+    def tick(self) -> None:
+        """One window."""
+        if self.time - self.commanded > self.settings.watchdog:
+            self.driver.command = Command(0.0, 0.0, self.settings.ramp)
+        steps, before, motion, mean_pv = round(WINDOW / STEP), self.pv, 0.0, 0.0
+        for _ in range(steps):
+            reading = self.engine.step(self.driver.step(self._cap(before), STEP), STEP)
+            before, self.pv = self.pv, reading.pv_power
+            motion, mean_pv = motion + reading.motor_power / steps, mean_pv + reading.pv_power / steps
+        self.reading, self.time = reading, round(self.time + WINDOW, 9)
+        self.energy += motion * WINDOW
+        self.publish(motion, mean_pv)
+
+    def _cap(self, before: float) -> float:
+        """The cap less what the array has lost since it was set, and its last loss once more. 0 when it has lapsed."""
+        if not (math.isfinite(self.cap_time) and self.time <= self.lapse):
+            return 0.0
+        lost = max(0.0, self.cap_pv - self.pv) + max(0.0, before - self.pv)
+        return max(0.0, self.cap - lost) if math.isfinite(lost) else 0.0
+
+    def publish(self, motion: float, mean_pv: float) -> None:
+        """Everything of one instant; the meter first, as power answers it."""
+        r, stamp = self.reading, ros.stamp_of(self.time)
+        self.window_pv = {round(self.time / WINDOW): self.pv, round(self.time / WINDOW) - 1: self.pv_before} if hasattr(
+            self, "pv_before") else {round(self.time / WINDOW): self.pv}
+        self.pv_before = self.pv
+        self.send["/clock"](ros.message_class("rosgraph_msgs/msg/Clock")(clock=stamp))
+        self.send["meter"](self._meter(stamp, motion, mean_pv))
+        self.send["joint_states"](self._joints(stamp, r))
+        if r.imu is not None:
+            self.send["imu"](self._imu(stamp, r))
+        self.send["odom"](self._odometry(stamp, r))
+
+    def _meter(self, stamp: Any, motion: float, mean_pv: float) -> Any:
+        message = ros.message_class("rover_energy_interfaces/msg/PowerState")()
+        message.header.stamp, message.header.frame_id = stamp, "base_link"
+        message.rtg_power, message.pv_power = self.rtg, mean_pv
+        message.rtg_provenance.value = message.pv_provenance.value = message.rtg_provenance.MEASURED
+        message.validity = message.RTG_VALID | (message.PV_VALID if math.isfinite(mean_pv) else 0) | message.LOADS_VALID
+        load = ros.message_class("rover_energy_interfaces/msg/LoadState")(
+            name=MOTORS, power=motion, energy=self.energy, enabled=True, valid=math.isfinite(motion)
+        )
+        load.provenance.value = load.provenance.MEASURED
+        message.loads = [load]
+        for name in ("battery_power", "shunt_power", "available_power", "battery_energy", "battery_capacity", "state_of_charge",
+                     "battery_floor", "battery_temperature", "discharge_limit", "charge_limit", "residual"):  # fmt: skip
+            setattr(message, name, math.nan)
+        return message
+
+    def _odometry(self, stamp: Any, r: Reading) -> Any:
+        message = ros.message_class("nav_msgs/msg/Odometry")()
+        message.header.stamp, message.header.frame_id, message.child_frame_id = stamp, "map", "base_link"
+        position = message.pose.pose.position
+        position.x, position.y, position.z = float(r.x), float(r.y), float(r.height)
+        message.pose.pose.orientation = ros.quaternion_of(r.roll, r.pitch, r.heading)
+        message.twist.twist.linear.x, message.twist.twist.angular.z = float(r.speed), float(r.yaw_rate)
+        return message
+
+    def _joints(self, stamp: Any, r: Reading) -> Any:
+        message = ros.message_class("sensor_msgs/msg/JointState")(name=JOINTS)
+        message.header.stamp, message.header.frame_id = stamp, "base_link"
+        message.position = [math.nan] * len(WHEELS) + [float(a) for a in r.steering]
+        message.velocity = [float(w) for w in r.wheel_speeds] + [math.nan] * len(CORNERS)
+        message.effort = [float(q) for q in r.wheel_torques] + [math.nan] * len(CORNERS)
+        return message
+
+    def _imu(self, stamp: Any, r: Reading) -> Any:
+        message, imu = ros.message_class("sensor_msgs/msg/Imu")(), r.imu
+        assert imu is not None
+        message.header.stamp, message.header.frame_id = stamp, "base_link"
+        for target, values in ((message.linear_acceleration, imu.acceleration), (message.angular_velocity, imu.angular_velocity)):
+            target.x, target.y, target.z = (float(v) for v in np.asarray(values))
+        q = message.orientation
+        q.w, q.x, q.y, q.z = (float(v) for v in imu.orientation)
+        return message
+
+
+def main() -> None:
+    """Entry point."""
+    ros.run(Simulator)
+
+
+if __name__ == "__main__":
+    main()

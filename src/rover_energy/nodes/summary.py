@@ -1,0 +1,74 @@
+"""What a bag of a drive comes to."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rover_energy.nodes import ros
+from rover_energy.nodes.plan_folder import read_certified
+from rover_energy.nodes.recorder_node import typestore
+from rover_energy.planning.plan_file import read_profile
+
+
+def read_bag(bag: Path, topics: tuple[str, ...]) -> dict[str, list[Any]]:
+    """Messages of some topics, in order."""
+    found: dict[str, list[Any]] = {name: [] for name in topics}
+    with ros.need("rosbags.highlevel").AnyReader([bag], default_typestore=typestore()) as reader:
+        chosen = [c for c in reader.connections if c.topic.rpartition("/")[2] in topics]
+        for connection, _, data in reader.messages(connections=chosen):
+            found[connection.topic.rpartition("/")[2]].append(reader.deserialize(data, connection.msgtype))
+    return found
+
+
+def tracking(odometry: list[Any], reference: list[Any]) -> dict[str, float]:
+    """Distance [m] and heading error [rad] between rover and plan that 95 % of the samples stay within."""
+    plan = {(m.header.stamp.sec, m.header.stamp.nanosec): m.pose.pose for m in reference}
+    errors = []
+    for m in odometry:
+        wanted = plan.get((m.header.stamp.sec, m.header.stamp.nanosec))
+        if wanted is not None:
+            at = m.pose.pose
+            gap = math.dist((at.position.x, at.position.y), (wanted.position.x, wanted.position.y))
+            turn = ros.angles_of(at.orientation)[2] - ros.angles_of(wanted.orientation)[2]
+            errors.append((gap, abs(math.remainder(turn, 2.0 * math.pi))))
+    if not errors:
+        return {"position_error_95_m": math.nan, "heading_error_95_deg": math.nan}
+    distance, heading = np.quantile(np.array(errors), 0.95, axis=0)
+    return {"position_error_95_m": float(distance), "heading_error_95_deg": float(np.degrees(heading))}
+
+
+def summarise(folder: Path, bag: Path, result: Any, real_seconds: float) -> dict[str, Any]:
+    """The figures of a drive, from its bag and the result of DriveTraverse."""
+    plan, profile = read_certified(str(folder)), read_profile(folder / "profile.csv")
+    messages = read_bag(bag, ("odom", "reference", "power_state"))
+    report = result.compliance
+    motion_planned = float(np.trapezoid(profile["drive_power"] + profile["turn_power"], profile["t"]))
+    constant = float(profile["base_power"][0] + profile["inference_power"][0])
+    windows = report.samples * 0.02
+    motion = report.energy - constant * windows
+    check = report.checks[0] if report.checks else None
+    return {
+        "reached": result.error_code == result.NONE,
+        "stop": result.error_text or "goal reached",
+        "duration_s": result.duration,
+        "planned_duration_s": plan.trajectory.duration,
+        "distance_m": result.distance,
+        "goal_distance_m": result.goal_distance,
+        "peak_power_W": report.peak_power,
+        "least_power_margin_W": report.least_power_margin,
+        "windows": int(report.samples),
+        "windows_over": int(check.violations) if check else None,
+        "windows_missing": int(report.missing_samples),
+        **tracking(messages["odom"], messages["reference"]),
+        "motion_energy_J": motion,
+        "motion_energy_over_plan": motion / motion_planned if motion_planned > 0.0 else math.nan,
+        "least_battery_margin_J": report.least_battery_margin,
+        "compliance": bool(report.passed),
+        "messages": sum(len(found) for found in messages.values()),
+        "real_time_s": real_seconds,
+        "bag": str(bag),
+    }

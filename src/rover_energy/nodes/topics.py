@@ -1,0 +1,68 @@
+"""The topic contract: every topic of the graph in one table, from which nodes, documentation and tests take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INTERFACES = "rover_energy_interfaces"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic.
+
+    name : relative, so that a namespace can be put before it, except `/clock`. kind : "package/msg/Name". qos : a key of
+    `QOS`. rate : nominal [Hz], 0 for on change. frame : frame_id of the header, empty without one. publisher : node.
+    description : what it carries.
+    """
+
+    name: str
+    kind: str
+    qos: str
+    rate: float
+    frame: str
+    publisher: str
+    description: str
+
+
+#: name: (reliable, latched, depth). Everything is reliable: the commands of a rover that must not exceed its supply are few.
+QOS: dict[str, tuple[bool, bool, int]] = {
+    "stream": (True, False, 20),
+    "command": (True, False, 5),
+    "latched": (True, True, 1),
+    "clock": (False, False, 1),
+}
+
+TOPICS: tuple[Topic, ...] = (
+    Topic("/clock", "rosgraph_msgs/msg/Clock", "clock", 50.0, "", "simulator", "simulated time"),
+    Topic("odom", "nav_msgs/msg/Odometry", "stream", 50.0, "map", "simulator",
+          "true pose in the map frame; twist in the body frame, forward speed along the surface"),
+    Topic("joint_states", "sensor_msgs/msg/JointState", "stream", 50.0, "base_link", "simulator",
+          "wheels: speed [rad/s] and torque [N m]; corners: angle [rad]"),
+    Topic("imu", "sensor_msgs/msg/Imu", "stream", 50.0, "base_link", "simulator", "specific force, rates, attitude"),
+    Topic("meter", f"{INTERFACES}/msg/PowerState", "stream", 50.0, "base_link", "simulator",
+          "what the bus's meters read, means over 20 ms: array, motors; no battery in it"),
+    Topic("power_state", f"{INTERFACES}/msg/PowerState", "stream", 10.0, "base_link", "power",
+          "sources, loads, battery, available power; 50 Hz in simulation, so that every window can be audited"),
+    Topic("battery_state", "sensor_msgs/msg/BatteryState", "stream", 1.0, "base_link", "power", "battery for everyone else"),
+    Topic("load_command", f"{INTERFACES}/msg/LoadCommand", "command", 50.0, "", "power",
+          "cap of the motor drivers; when it lapses they take nothing"),
+    Topic("cmd_vel", "geometry_msgs/msg/TwistStamped", "command", 50.0, "base_link", "drive",
+          "speed of the wheels' rims and yaw rate; lapses after 0.2 s"),
+    Topic("reference", "nav_msgs/msg/Odometry", "stream", 50.0, "map", "drive", "where the plan is; header stamped as the odom it answers"),
+    Topic("trajectory", f"{INTERFACES}/msg/EnergyTrajectory", "latched", 0.0, "map", "drive", "the trajectory that is driven"),
+    Topic("compliance", f"{INTERFACES}/msg/ComplianceReport", "latched", 0.0, "map", "drive",
+          "audit of the last drive: every window of the meter against what was available"),
+)  # fmt: skip
+
+BY_NAME = {topic.name: topic for topic in TOPICS}
+
+
+def markdown() -> str:
+    """The table of the documentation."""
+    lines = ["| topic | type | QoS | Hz | frame | published by | what |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for t in TOPICS:
+        rate = f"{t.rate:g}" if t.rate else "on change"
+        cells = (f"`{t.name}`", f"`{t.kind}`", t.qos, rate, f"`{t.frame}`" if t.frame else "", f"`{t.publisher}`", t.description)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Telemetry: what was measured on a drive, judged window by window."""
