@@ -26,14 +26,14 @@ class Engine(str, Enum):
 def drive(
     plan: Annotated[Path, typer.Option("--plan", help="Folder written by rover-energy plan", metavar="DIR")],
     out: OutFolder,
-    simulator: Annotated[Engine, typer.Option("--simulator", help="Physics engine, or the demand model itself")] = Engine.mujoco,
+    simulator: Annotated[Engine, typer.Option("--simulator", help="Physics engine, or the demand model")] = Engine.mujoco,
     pace: Annotated[float, typer.Option("--pace", help="Simulated over real time; 0: as fast as it goes", metavar="N")] = 0.0,
     resistance: Annotated[float, typer.Option("--resistance", help="True over described resistance of the ground")] = 1.0,
     slip: Annotated[float, typer.Option("--slip", help="True over described slip")] = 1.0,
     mass: Annotated[float, typer.Option("--mass", help="True over described mass")] = 1.0,
     seconds: Annotated[float, typer.Option("--time-limit", help="Most real time for the drive [s]", metavar="S")] = LIMIT,
     domain: Annotated[
-        int | None, typer.Option("--domain", help="ROS_DOMAIN_ID of the nodes; without it one from the process number", metavar="N")
+        int | None, typer.Option("--domain", help="ROS_DOMAIN_ID; without it from the process number", metavar="N")
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -44,8 +44,8 @@ def drive(
 
     **Example:** rover-energy drive --plan traverse --simulator mujoco --out drive
 
-    **Exit codes:** 0 goal reached and no window of the power meter above what was available, 1 stopped or failed (the message says
-    why), 2 unusable input, 3 goal reached with windows over or missing.
+    **Exit codes:** 0 goal reached and no window of the power meter above what was available, 1 stopped or failed (the message
+    says why), 2 unusable input, 3 goal reached with windows over or missing.
     """
     for option, value, least in (("--resistance", resistance, 0.0), ("--slip", slip, 0.0), ("--mass", mass, 0.1)):
         check_number(value, option, least, 10.0, "")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from rover_energy.control.command import Measurement, Stop, StopReason
+from rover_energy.control.command import Command, Measurement, Stop, StopReason
 from rover_energy.control.controller import Controller, Status
+from rover_energy.control.reference import ROW, Point
 from rover_energy.nodes import ros
 from rover_energy.telemetry.audit import Audit
 
@@ -43,7 +44,7 @@ def measurement_of(odometry: Any, joints: Any, power: Any, motion: float, now: f
     roll, pitch, heading = ros.angles_of(at.orientation)
     rims = math.nan
     if joints is not None:
-        wheels = [v for name, v in zip(joints.name, joints.velocity, strict=False) if name.endswith("_wheel")]
+        wheels = [v for name, v in zip(joints.name, joints.velocity, strict=False) if name.startswith("drive_")]
         rims = radius * sum(wheels) / len(wheels) if wheels else math.nan
     known = power.validity
     sources = known & power.RTG_VALID and known & power.PV_VALID
@@ -69,13 +70,57 @@ def feedback_message(part: Any, controller: Controller, status: Status, m: Measu
     message.elapsed, message.plan_time = m.time - part.began, controller.plan_time
     message.remaining_time = left / rate if rate > 0.0 else math.inf
     message.remaining_distance = end.arc - plan.arc
-    message.cross_track_error = -status.error.lateral if math.isfinite(status.error.lateral) else math.nan
+    message.cross_track_error = status.error.lateral
     message.total_power = m.constant_power + m.motion_power
     message.available_power = room + m.constant_power
-    message.battery_energy, message.energy_deviation = m.battery_energy, math.nan
+    message.battery_energy = m.battery_energy
+    planned = controller.reference.table[ROW["total_power"]][: int(controller.plan_time / controller.reference.step)]
+    message.energy_deviation = part.audit.energy - float(planned.sum()) * controller.reference.step
     message.governed = rate < 0.99
     message.binding = "power" if message.governed else ""
     return message
+
+
+def command_message(stamp: Any, command: Command) -> Any:
+    """TwistStamped with the speed of the wheels' rims."""
+    message = ros.message_class("geometry_msgs/msg/TwistStamped")()
+    message.header.stamp, message.header.frame_id = stamp, "base_link"
+    message.twist.linear.x, message.twist.angular.z = float(command.rim_speed), float(command.yaw_rate)
+    return message
+
+
+def reference_message(stamp: Any, plan: Point) -> Any:
+    """Where the plan is, as an Odometry."""
+    message = ros.message_class("nav_msgs/msg/Odometry")()
+    message.header.stamp, message.header.frame_id, message.child_frame_id = stamp, "map", "reference"
+    message.pose.pose.position.x, message.pose.pose.position.y = float(plan.x), float(plan.y)
+    message.pose.pose.orientation = ros.quaternion_of(0.0, 0.0, float(plan.heading))
+    message.twist.twist.linear.x, message.twist.twist.angular.z = float(plan.speed), float(plan.yaw_rate)
+    return message
+
+
+def sample_audit(audit: Audit, power: Any) -> None:
+    """Show a PowerState to the audit; what it declares invalid is not a number."""
+    usable = power.validity & power.LOADS_VALID
+    motion = sum(load.power for load in power.loads if load.name == "drive")
+    audit.add(
+        ros.seconds(power.header.stamp), total=sum(load.power for load in power.loads) if usable else math.nan, motion=motion,
+        available=power.available_power, battery_margin=power.battery_energy - power.battery_floor, residual=power.residual,
+        generated=power.rtg_power + power.pv_power,
+    )  # fmt: skip
+
+
+def fill_result(part: Any, result: Any) -> None:
+    """Result of a drive from the state of the node."""
+    stop, reference, at = part.stop, part.ended.reference, part.odometry.pose.pose
+    end = reference.at(reference.duration)
+    result.compliance = compliance_message(part.audit, part.odometry.header, part.handle.request.trajectory.plan_id)
+    result.duration = (stop.time if stop else part.status_time()) - part.began
+    result.distance, result.energy, result.governed_samples = part.distance, part.audit.energy, part.governed
+    result.goal_distance = math.dist((at.position.x, at.position.y), (end.x, end.y))
+    result.goal_heading_error = math.remainder(ros.angles_of(at.orientation)[2] - end.heading, 2.0 * math.pi)
+    result.error_code = error_code(result, stop, part.ended.plan_time >= reference.duration - 1e-9)
+    result.error_text = "cancelled" if stop is None else ("" if not stop.safe else str(stop))
 
 
 def compliance_message(audit: Audit, header: Any, plan_id: str) -> Any:

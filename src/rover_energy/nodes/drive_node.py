@@ -7,13 +7,19 @@ import time as clock
 from dataclasses import replace
 from typing import Any
 
-from rover_energy.control.command import STOP, Command, Measurement, Stop, StopReason
-from rover_energy.control.controller import Controller, Status
-from rover_energy.control.reference import Point
+from rover_energy.control.command import STOP, Command, Stop, StopReason
+from rover_energy.control.controller import Controller
 from rover_energy.control.settings import ControlParameters
 from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.nodes import ros
-from rover_energy.nodes.drive_messages import compliance_message, error_code, feedback_message, measurement_of
+from rover_energy.nodes.drive_messages import (
+    command_message,
+    feedback_message,
+    fill_result,
+    measurement_of,
+    reference_message,
+    sample_audit,
+)
 from rover_energy.nodes.plan_folder import read_world, trajectory_from_message
 from rover_energy.nodes.settings import DriveParameters
 from rover_energy.simulation.geometry import rover_geometry
@@ -45,11 +51,16 @@ class Drive(ros.Part):
         action = ros.need("rclpy.action")
         self.server = action.ActionServer(
             self.ros, ros.need("rover_energy_interfaces.action").DriveTraverse, "drive_traverse", self.execute,
-            goal_callback=lambda _: action.GoalResponse.ACCEPT if self.active and self.controller is None else action.GoalResponse.REJECT,
+            goal_callback=lambda _: action.GoalResponse.ACCEPT if self.free else action.GoalResponse.REJECT,
             cancel_callback=lambda _: action.CancelResponse.ACCEPT,
         )  # fmt: skip
         clocks = ros.need("rclpy.clock")
         self.timer = self.ros.create_timer(0.1, self.on_silence, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))
+
+    @property
+    def free(self) -> bool:
+        """Whether a goal can be taken: one at a time."""
+        return self.active and self.controller is None
 
     def deactivate(self) -> None:
         if self.odometry is not None and self.ros.context.ok():
@@ -68,13 +79,7 @@ class Drive(ros.Part):
                 mean = (motors.energy - energy) / (time - last) if math.isfinite(last) else motors.power
                 self.meter = time, motors.energy, mean if motors.valid else math.nan
         if self.controller is not None:
-            total = sum(load.power for load in message.loads)
-            usable = message.validity & message.LOADS_VALID
-            self.audit.add(
-                ros.seconds(message.header.stamp), total=total if usable else math.nan, motion=motors.power if motors else math.nan,
-                available=message.available_power, battery_margin=message.battery_energy - message.battery_floor,
-                residual=message.residual, generated=message.rtg_power + message.pv_power,
-            )  # fmt: skip
+            sample_audit(self.audit, message)
 
     def on_odometry(self, message: Any) -> None:
         """One period: a command for each odometry."""
@@ -98,8 +103,7 @@ class Drive(ros.Part):
         self.last_command, self.status = self.controller.step(measured, now)
         self.governed += self.status.pace.rate < 0.99 and self.status.stop is None
         self.distance += abs(measured.speed) * self.settings.period
-        self.measured = measured
-        self.show_reference(plan)
+        self.send["reference"](reference_message(self.odometry.header.stamp, plan))
         stop = self.status.stop
         if stop is not None and (abs(measured.speed) <= 0.005 or now - stop.time > SETTLING):
             self.finish(stop)
@@ -109,19 +113,7 @@ class Drive(ros.Part):
 
     def command(self, stamp: Any, command: Command) -> None:
         """To the motor drivers, stamped as the odometry it answers."""
-        message = ros.message_class("geometry_msgs/msg/TwistStamped")()
-        message.header.stamp, message.header.frame_id = stamp, "base_link"
-        message.twist.linear.x, message.twist.angular.z = float(command.rim_speed), float(command.yaw_rate)
-        self.send["cmd_vel"](message)
-
-    def show_reference(self, plan: Point) -> None:
-        """Where the plan was at the time of the odometry."""
-        message = ros.message_class("nav_msgs/msg/Odometry")()
-        message.header.stamp, message.header.frame_id, message.child_frame_id = self.odometry.header.stamp, "map", "reference"
-        message.pose.pose.position.x, message.pose.pose.position.y = float(plan.x), float(plan.y)
-        message.pose.pose.orientation = ros.quaternion_of(0.0, 0.0, float(plan.heading))
-        message.twist.twist.linear.x, message.twist.twist.angular.z = float(plan.speed), float(plan.yaw_rate)
-        self.send["reference"](message)
+        self.send["cmd_vel"](command_message(stamp, command))
 
     def on_silence(self) -> None:
         """Real time without odometry ends a drive; the motor drivers have stopped by themselves long before."""
@@ -130,7 +122,8 @@ class Drive(ros.Part):
         if self.handle.is_cancel_requested:
             self.finish(None)
         elif clock.monotonic() - self.heard > self.settings.silence:
-            self.finish(Stop(StopReason.STALE, self.status_time(), f"pose_time: no odometry for {self.settings.silence:g} s"))
+            told = f"pose_time: no odometry for {self.settings.silence:g} s"
+            self.finish(Stop(StopReason.STALE, self.status_time(), told))
 
     def status_time(self) -> float:
         return ros.seconds(self.odometry.header.stamp) if self.odometry is not None else 0.0
@@ -170,15 +163,13 @@ class Drive(ros.Part):
             ControlParameters().tracker, lost_distance=request.path_tolerance, goal_distance=request.goal_tolerance,
             goal_heading=request.heading_tolerance,
         )  # fmt: skip
-        control = ControlParameters(period=self.settings.period, tracker=tracker)
-        w = self.world
-        controller = Controller(
-            plan, w.surface, w.environment, w.rover, w.mission, control, terrain=w.terrain, wheels=self.wheels
-        )
+        control, w = ControlParameters(period=self.settings.period, tracker=tracker), self.world
+        model = w.surface, w.environment, w.rover, w.mission
+        controller = Controller(plan, *model, control, terrain=w.terrain, wheels=self.wheels)
         self.refusal, at = codes.START_TOO_FAR, self.odometry.pose.pose.position
         gap = math.dist((at.x, at.y), plan.start[:2])
         if not gap <= request.start_tolerance:
-            raise InputError("goal", "start", f"is {gap:.3f} m from the rover", f"begin within {request.start_tolerance:g} m", None)
+            raise InputError("goal", "start", f"is {gap:.3f} m from the rover", f"begin within {request.start_tolerance:g} m")
         return controller
 
     def finish(self, stop: Stop | None) -> None:
@@ -189,21 +180,11 @@ class Drive(ros.Part):
 
     def result(self, result: Any) -> Any:
         """Result of the goal, and its state."""
-        assert self.ended is not None
-        stop, end = self.stop, self.ended.reference.at(self.ended.reference.duration)
-        at = self.odometry.pose.pose
-        result.compliance = compliance_message(self.audit, self.odometry.header, self.handle.request.trajectory.plan_id)
+        fill_result(self, result)
         self.send["compliance"](result.compliance)
-        result.duration = (stop.time if stop else self.status_time()) - self.began
-        result.distance, result.energy, result.governed_samples = self.distance, self.audit.energy, self.governed
-        result.goal_distance = math.dist((at.position.x, at.position.y), (end.x, end.y))
-        result.goal_heading_error = math.remainder(ros.angles_of(at.orientation)[2] - end.heading, 2.0 * math.pi)
-        ended = self.ended.plan_time >= self.ended.reference.duration - 1e-9
-        result.error_code = error_code(result, stop, ended)
-        result.error_text = "cancelled" if stop is None else ("" if not stop.safe else str(stop))
-        if stop is None:
+        if self.stop is None:
             self.handle.canceled()
-        elif stop.safe:
+        elif self.stop.safe:
             self.handle.abort()
         else:
             self.handle.succeed()

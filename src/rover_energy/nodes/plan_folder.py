@@ -89,5 +89,5 @@ def trajectory_from_message(message: Any) -> Trajectory:
     durations = np.array([piece.duration for piece in message.pieces])
     values = np.concatenate([start, durations, *(table.ravel() for table in rows.values())])
     if not (np.isfinite(values).all() and (durations > 0.0).all()):
-        raise InputError("trajectory", "pieces", "hold numbers that are not finite, or durations that are not positive", "send others")
+        raise InputError("trajectory", "pieces", "hold a number that is not finite, or a duration of 0 or less", "plan again")
     return Trajectory(kind, start, durations, **rows)

@@ -1,4 +1,4 @@
-"""The bus: meters and battery in, PowerState, BatteryState and the cap of the motor drivers out."""
+"""The bus: meters in; battery, switched loads, PowerState, BatteryState and the cap of the motor drivers out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 
 from rover_energy.nodes import ros
 from rover_energy.nodes.plan_folder import read_bus
+from rover_energy.nodes.power_messages import battery_state, load_state, power_state
 from rover_energy.nodes.settings import PowerParameters
-from rover_energy.power.battery import charge_limit, discharge_limit, floor_energy, usable_capacity
+from rover_energy.parameters import load_yaml
+from rover_energy.power.battery import discharge_limit, floor_energy, usable_capacity
 from rover_energy.power.storage import Step, full_battery, step_battery
+from rover_energy.power.switched import LoadList, SheddingParameters, Switchboard, Wish
 
 MOTORS = "drive"
 LIFETIME = 0.2  # [s] of a cap
@@ -23,26 +26,27 @@ class Power(ros.Part):
     name, parameters = "power", PowerParameters
 
     def configure(self) -> None:
-        self.rover, self.mission = read_bus(self.settings.folder)
+        p = self.settings
+        self.rover, self.mission = read_bus(p.folder)
         battery = self.rover.battery
         self.capacity, self.floor = usable_capacity(battery), floor_energy(battery)
         self.energy = full_battery(battery, self.mission.state_of_charge)
-        self.base = self.rover.loads.base_power
-        self.inference = self.rover.loads.inference_power
+        self.fixed = {"base": self.rover.loads.base_power, "inference": self.rover.loads.inference_power}
+        self.used = dict.fromkeys(self.fixed, 0.0)
+        shedding = SheddingParameters(p.shed_below, p.shed_after, p.restore_above, p.restore_after)
+        self.board = Switchboard(load_yaml(LoadList, p.loads).loads if p.loads else (), shedding)
         self.time, self.due, self.due_battery = math.nan, -math.inf, -math.inf
-        self.used = {"base": 0.0, "inference": 0.0}
+        self.supply = math.nan
         self.send = {name: self.publisher(name) for name in ("power_state", "battery_state", "load_command")}
+        self.service = self.ros.create_service(ros.need("rover_energy_interfaces.srv").SetLoad, "set_load", self.on_set_load)
         self.subscribe("meter", self.on_meter)
 
     @property
     def state_of_charge(self) -> float:
+        """Of the battery [-]."""
         return self.energy / self.capacity if self.capacity > 0.0 else 0.0
 
     @property
-    def constant(self) -> float:
-        """All loads but the motors [W]."""
-        return self.base + self.inference
-
     def limit(self) -> float:
         """What the battery may add now [W]: its limit, and little enough to reach the floor slowly and never pass it."""
         if not self.mission.use_battery:
@@ -50,96 +54,91 @@ class Power(ros.Part):
         above = (self.energy - self.floor) * self.rover.battery.discharge_efficiency
         return max(0.0, min(float(discharge_limit(self.rover.battery, self.state_of_charge)), above / TAPER_SECONDS))
 
-    def available(self, supply: float) -> float:
-        """What all loads together may take [W]."""
+    @property
+    def available(self) -> float:
+        """What all loads together may take [W]; NaN without a valid meter."""
         cap = math.inf if self.mission.power_limit is None else self.mission.power_limit
-        return min(supply + self.limit(), cap)
+        return min(self.supply + self.limit, cap) if math.isfinite(self.supply) else math.nan
+
+    @property
+    def spare(self) -> float:
+        """What is left over for the motors [W]."""
+        return self.available - sum(self.fixed.values()) - self.board.reserved
 
     def on_meter(self, meter: Any) -> None:
-        """One window."""
+        """One window: first what it was, then what the next may be."""
         if not self.active:
             return
         now, motors = ros.seconds(meter.header.stamp), [load for load in meter.loads if load.name == MOTORS]
-        wanted = meter.RTG_VALID | meter.PV_VALID | meter.LOADS_VALID
-        supply = meter.rtg_power + meter.pv_power
+        wanted, supply = meter.RTG_VALID | meter.PV_VALID | meter.LOADS_VALID, meter.rtg_power + meter.pv_power
         good = (meter.validity & wanted) == wanted and len(motors) == 1 and math.isfinite(supply + motors[0].power)
-        available, step = self.available(supply), NOTHING
-        if good:
-            step = self.balance(supply, motors[0].power, now)
-        self.command(now, self.available(supply) - self.constant - self.settings.guard if good else 0.0)
+        self.supply = supply if good else math.nan
+        available = self.available
+        seconds = max(0.0, now - self.time) if math.isfinite(self.time) else 0.0
+        before = self.time if math.isfinite(self.time) else now
+        loads = self.drawn(before, seconds)
+        step = self.balance(supply - sum(load.power for load in loads) - motors[0].power, seconds) if good else NOTHING
+        self.time = now
+        for name in self.board.update(now, self.spare):
+            self.ros.get_logger().info(f"load {name}: {'on' if self.board.states[name].reserved else 'off'} at {now:.2f} s")
+        self.command(now, self.spare - self.settings.guard)
         if now >= self.due - 1e-6:
             self.due = now + 1.0 / self.settings.rate
-            self.send["power_state"](self.state(meter, available, step, good))
+            self.send["power_state"](power_state(
+                meter, loads, step, self.rover.battery, energy=self.energy, capacity=self.capacity, floor=self.floor,
+                limit=self.limit, available=available, tolerance=self.settings.tolerance, good=good,
+            ))  # fmt: skip
         if now >= self.due_battery - 1e-6:
-            self.due_battery = now + 1.0
-            self.send["battery_state"](self.battery_message(meter.header, step, good))
+            self.due_battery, charge = now + 1.0, self.state_of_charge
+            self.send["battery_state"](
+                battery_state(meter.header, self.rover.battery, step, charge, present=self.capacity > 0.0, good=good)
+            )
 
-    def balance(self, supply: float, motion: float, now: float) -> Step:
-        """Battery and energies of the loads over the time since the last window."""
-        seconds, self.time = now - self.time, now
+    def drawn(self, since: float, seconds: float) -> list[Any]:
+        """States of all loads but the motors in the window that began at `since`."""
+        for name, power in self.fixed.items():
+            self.used[name] += power * seconds
+        self.board.meter(since, seconds)
+        fixed = [load_state(name, power, self.used[name]) for name, power in self.fixed.items()]
+        switched = self.board.states.items()
+        return fixed + [load_state(name, s.power(since), s.energy, enabled=s.power(since) > 0.0) for name, s in switched]
+
+    def balance(self, net: float, seconds: float) -> Step:
+        """Advance the battery by a window with so much left over [W]."""
         if not seconds > 0.0:
-            return Step(self.energy, 0.0, 0.0, max(0.0, supply - self.constant - motion), 0.0)
-        net = supply - self.constant - motion
+            return Step(self.energy, 0.0, 0.0, max(0.0, net), max(0.0, -net))
         step = step_battery(self.rover.battery, self.energy, net, seconds, allow_discharge=self.mission.use_battery)
         self.energy = step.energy
-        self.used["base"] += self.base * seconds
-        self.used["inference"] += self.inference * seconds
         return step
 
     def command(self, now: float, limit: float) -> None:
-        """Tell the motor drivers their cap."""
+        """Tell the motor drivers their cap; NaN is nothing."""
         message = ros.message_class("rover_energy_interfaces/msg/LoadCommand")(
-            issuer=self.name, name=MOTORS, enabled=limit > 0.0, power_limit=max(0.0, limit), lifetime=LIFETIME, priority=100
-        )
+            issuer=self.name, name=MOTORS, enabled=limit > 0.0, power_limit=limit if limit > 0.0 else 0.0, lifetime=LIFETIME,
+            priority=100,
+        )  # fmt: skip
         message.header.stamp = ros.stamp_of(now)
         self.send["load_command"](message)
 
-    def state(self, meter: Any, available: float, step: Step, good: bool) -> Any:
-        """PowerState of the window that the meter has just closed."""
-        m = ros.message_class("rover_energy_interfaces/msg/PowerState")()
-        m.header = meter.header
-        m.rtg_power, m.pv_power = meter.rtg_power, meter.pv_power
-        m.rtg_provenance, m.pv_provenance = meter.rtg_provenance, meter.pv_provenance
-        m.battery_power, m.shunt_power = step.discharge_power - step.charge_power, step.shunted_power
-        m.loads = [self.load("base", self.base), self.load("inference", self.inference), *meter.loads]
-        m.available_power = available if good else math.nan
-        battery = self.rover.battery
-        m.battery_energy, m.battery_capacity, m.state_of_charge = self.energy, self.capacity, self.state_of_charge
-        m.battery_floor, m.battery_temperature = self.floor, battery.temperature
-        m.discharge_limit, m.charge_limit = self.limit(), float(charge_limit(battery, self.state_of_charge))
-        m.battery_provenance.value = m.battery_provenance.PHYSICS_MODEL
-        demand = sum(load.power for load in m.loads)
-        m.residual = m.rtg_power + m.pv_power + m.battery_power - demand - m.shunt_power
-        m.validity = meter.validity & (m.RTG_VALID | m.PV_VALID)
-        if good:
-            balanced = m.BALANCED if abs(m.residual) <= self.settings.tolerance else 0
-            m.validity |= m.BATTERY_VALID | m.LOADS_VALID | balanced
-        return m
-
-    def load(self, name: str, power: float) -> Any:
-        """LoadState of a constant load."""
-        load = ros.message_class("rover_energy_interfaces/msg/LoadState")(
-            name=name, power=power, energy=self.used[name], enabled=True, valid=True
-        )
-        load.provenance.value = load.provenance.DATA_SHEET
-        return load
-
-    def battery_message(self, header: Any, step: Step, good: bool) -> Any:
-        """BatteryState to the letter of its definition: what is not measured is NaN. The model knows charge, not volts."""
-        m = ros.message_class("sensor_msgs/msg/BatteryState")()
-        m.header = header
-        for name in ("voltage", "current", "charge", "capacity", "design_capacity"):
-            setattr(m, name, math.nan)
-        m.temperature, m.percentage = self.rover.battery.temperature - 273.15, self.state_of_charge
-        flow = step.charge_power - step.discharge_power
-        full = self.state_of_charge >= 1.0 - 1e-9
-        rest = m.POWER_SUPPLY_STATUS_FULL if full else m.POWER_SUPPLY_STATUS_NOT_CHARGING
-        signed = m.POWER_SUPPLY_STATUS_CHARGING if flow > 0.0 else m.POWER_SUPPLY_STATUS_DISCHARGING
-        m.power_supply_status = (signed if flow else rest) if good else m.POWER_SUPPLY_STATUS_UNKNOWN
-        m.power_supply_health = m.POWER_SUPPLY_HEALTH_UNKNOWN
-        m.power_supply_technology = m.POWER_SUPPLY_TECHNOLOGY_UNKNOWN
-        m.present, m.location = self.capacity > 0.0, "bus"
-        return m
+    def on_set_load(self, request: Any, response: Any) -> Any:
+        """Switch a load."""
+        c, now = request.command, self.time
+        wish = Wish(c.name, c.issuer, ros.seconds(c.header.stamp), c.enabled, c.power_limit, c.lifetime, c.priority)
+        if not (self.active and math.isfinite(self.available)):
+            response.error_code, response.error_text = response.POWER_UNAVAILABLE, "no valid meter; wait for power_state"
+            return response
+        spare, energy = self.spare, math.inf  # without a battery, what the bus can carry now is all there is to ask
+        if self.mission.use_battery and wish.lifetime > 0.0:
+            left = self.supply - sum(self.fixed.values()) - self.board.reserved
+            energy = left * wish.lifetime + (self.energy - self.floor) * self.rover.battery.discharge_efficiency
+        refused = self.board.command(wish, now, spare=spare, spare_energy=energy)
+        if refused is not None:
+            response.error_code, response.error_text = getattr(response, refused.name), f"{c.name}: {refused.value}"
+        state = self.board.states.get(c.name)
+        if state is not None:
+            response.state = load_state(c.name, state.power(now), state.energy, enabled=state.reserved > 0.0)
+            response.power_granted = state.reserved if refused is None else 0.0
+        return response
 
 
 def main() -> None:

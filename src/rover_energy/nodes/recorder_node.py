@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,6 @@ def interface_definitions() -> list[Path]:
 
 
 def _prefixes() -> list[str]:
-    import os
-
     return [*os.environ.get("AMENT_PREFIX_PATH", "").split(":"), sys.prefix]
 
 
@@ -43,6 +42,7 @@ class Recorder(ros.Part):
     """Writes what comes as it comes, unread."""
 
     name, parameters = "recorder", RecorderParameters
+    writer: Any = None
 
     def configure(self) -> None:
         bag = Path(self.settings.bag)
@@ -51,23 +51,34 @@ class Recorder(ros.Part):
         rosbag2 = ros.need("rosbags.rosbag2")
         self.writer = rosbag2.Writer(bag, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
         self.writer.open()
-        store, self.count = typestore(), 0
+        store = typestore()
         for topic in TOPICS:
             name = topic.name if topic.name.startswith("/") else f"{self.ros.get_namespace().rstrip('/')}/{topic.name}"
             connection = self.writer.add_connection(name, topic.kind, typestore=store)
             self.subscribe(topic.name, self._keep(connection), raw=True)
 
+        clocks = ros.need("rclpy.clock")
+        steady = clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME)
+        self.timer = self.ros.create_timer(self.settings.chunk, self.flush, clock=steady)
+
+    def flush(self) -> None:
+        """End the chunk and hand it to the operating system: a reader that scans the file finds it whatever happens to us."""
+        if self.active and self.writer is not None:
+            storage = self.writer.storage
+            if storage.chunk.bio.tell():
+                storage.close_chunk()
+            storage.bio.flush()
+
     def _keep(self, connection: Any) -> Any:
         def write(data: bytes) -> None:
             if self.active:
                 self.writer.write(connection, max(0, self.ros.get_clock().now().nanoseconds), bytes(data))
-                self.count += 1
 
         return write
 
     def deactivate(self) -> None:
         """Close the bag: its index and metadata."""
-        if getattr(self, "writer", None) is not None:
+        if self.writer is not None:
             self.writer.close()
             self.writer = None
 

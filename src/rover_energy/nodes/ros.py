@@ -61,7 +61,8 @@ def quaternion_of(roll: float, pitch: float, heading: float) -> Any:
     cr, sr, cp, sp = math.cos(roll / 2), math.sin(roll / 2), math.cos(pitch / 2), math.sin(pitch / 2)
     cy, sy = math.cos(heading / 2), math.sin(heading / 2)
     return message_class("geometry_msgs/msg/Quaternion")(
-        w=cr * cp * cy + sr * sp * sy, x=sr * cp * cy - cr * sp * sy, y=cr * sp * cy + sr * cp * sy, z=cr * cp * sy - sr * sp * cy,
+        w=cr * cp * cy + sr * sp * sy, x=sr * cp * cy - cr * sp * sy,
+        y=cr * sp * cy + sr * cp * sy, z=cr * cp * sy - sr * sp * cy,
     )  # fmt: skip
 
 

@@ -65,11 +65,12 @@ class Session:
 
     def bring_up(self) -> None:
         """Configure all nodes, then activate them, in the order of the graph. Raises GraphError."""
-        messages, kind = ros.need("lifecycle_msgs.msg"), ros.need("lifecycle_msgs.srv").ChangeState
+        transition, kind = ros.need("lifecycle_msgs.msg").Transition, ros.need("lifecycle_msgs.srv").ChangeState
         clients = {node.name: self.ros.create_client(kind, f"{node.name}/change_state") for node in self.processes.nodes}
-        for word, step in (("configure", messages.Transition.TRANSITION_CONFIGURE), ("activate", messages.Transition.TRANSITION_ACTIVATE)):
+        steps = (("configure", transition.TRANSITION_CONFIGURE), ("activate", transition.TRANSITION_ACTIVATE))
+        for word, step in steps:
             for name, client in clients.items():
-                request = kind.Request(transition=messages.Transition(id=step))
+                request = kind.Request(transition=transition(id=step))
                 if not self.call(client, request, f"{word} {name}").success:
                     raise GraphError(f"{word} {name}: refused: {self.processes.words(name)}")
 
@@ -79,8 +80,10 @@ class Session:
         plan = read_certified(str(folder))
         self.client = client = ros.need("rclpy.action").ActionClient(self.ros, action, "drive_traverse")
         self.wait(client.server_is_ready, START_UP, "drive_traverse")
-        seen = self.first("power_state"), self.first("odom")
-        self.wait(lambda: all(seen), START_UP, "first measurements")
+        seen: set[str] = set()
+        for topic in ("power_state", "odom"):
+            self.watch(topic, lambda _, name=topic: seen.add(name))  # type: ignore[misc]
+        self.wait(lambda: len(seen) == 2, START_UP, "first measurements")
         goal = action.Goal(trajectory=trajectory_message(plan, ros.need("rover_energy_interfaces.msg")), **TOLERANCES)
         told = None if progress is None else (lambda message: progress(message.feedback))
         sent = client.send_goal_async(goal, feedback_callback=told)
@@ -91,11 +94,7 @@ class Session:
         self.wait(answer.done, limit, "drive")
         return answer.result().result
 
-    def first(self, topic: str) -> list[Any]:
-        """A list that fills with the messages of a topic, from now on."""
+    def watch(self, topic: str, callback: Callable[[Any], None]) -> None:
+        """Call back for each message of a topic of the contract."""
         entry = ros.BY_NAME[topic]
-        found: list[Any] = []
-        self.ros.create_subscription(
-            ros.message_class(entry.kind), topic, lambda m: found.append(m) if not found else None, ros.quality(entry.qos)
-        )
-        return found
+        self.ros.create_subscription(ros.message_class(entry.kind), topic, callback, ros.quality(entry.qos))

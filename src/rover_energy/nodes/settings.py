@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rover_energy.parameters import Parameters, parameter
+from rover_energy.power.switched import SheddingParameters
+
+SHED = SheddingParameters()
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,19 @@ class PowerParameters(NodeParameters):
     rate: float = parameter(10.0, unit="Hz", minimum=1.0, maximum=50.0, description="of power_state")
     guard: float = parameter(1.0, unit="W", minimum=0.0, maximum=1e5, description="kept back by the cap of the motor drivers")
     tolerance: float = parameter(0.5, unit="W", minimum=0.0, maximum=1e5, description="residual up to which the bus is balanced")
-    stale: float = parameter(0.15, unit="s", minimum=0.01, maximum=5.0, description="age at which a meter is no longer believed")
+    loads: str = parameter("", description="YAML file with the switched loads; empty: none")
+    shed_below: float = parameter(
+        SHED.shed_below, unit="W", minimum=-1e5, maximum=1e5, description="power left over for motion at which a load goes",
+    )  # fmt: skip
+    shed_after: float = parameter(
+        SHED.shed_after, unit="s", minimum=0.0, maximum=600.0, description="time for which it must be short",
+    )  # fmt: skip
+    restore_above: float = parameter(
+        SHED.restore_above, unit="W", minimum=0.0, maximum=1e5, description="that must be left over with the load on again",
+    )  # fmt: skip
+    restore_after: float = parameter(
+        SHED.restore_after, unit="s", minimum=0.0, maximum=3600.0, description="time for which it must be left over",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,9 @@ class RecorderParameters(NodeParameters):
     """The recorder."""
 
     bag: str = parameter("", description="folder of the bag; made by the recorder, must not exist")
+    chunk: float = parameter(
+        1.0, unit="s", minimum=0.1, maximum=600.0, description="real time after which what was recorded is safe from a crash",
+    )  # fmt: skip
 
 
 ALL: dict[str, type[NodeParameters]] = {

@@ -13,6 +13,7 @@ from rover_energy.nodes import ros
 from rover_energy.nodes.plan_folder import read_certified, read_world
 from rover_energy.nodes.settings import SimulatorParameters
 from rover_energy.power.rtg import rtg_power
+from rover_energy.simulation.geometry import CORNERS, WHEELS
 from rover_energy.simulation.loopback import LoopbackSimulator
 from rover_energy.simulation.mujoco_rover import MujocoSimulator
 from rover_energy.simulation.protocol import Reading, SimulationError
@@ -20,9 +21,8 @@ from rover_energy.simulation.run import STEP, WINDOW, Driver
 from rover_energy.simulation.soil import SoilScatter
 
 ENGINES = {"loopback": LoopbackSimulator, "mujoco": MujocoSimulator}
-WHEELS = ("front_left", "front_right", "middle_left", "middle_right", "rear_left", "rear_right")
-CORNERS = ("front_left", "front_right", "rear_left", "rear_right")
-JOINTS = [f"{name}_wheel" for name in WHEELS] + [f"{name}_steering" for name in CORNERS]
+JOINTS = [f"drive_{name}_joint" for name in WHEELS] + [f"steer_{name}_joint" for name in CORNERS]
+HISTORY = 16  # windows for which the array's power is remembered
 MOTORS = "drive"  # load of wheels and steering together
 
 
@@ -43,7 +43,8 @@ class Simulator(ros.Part):
         self.time, self.energy, self.pv = 0.0, 0.0, self.reading.pv_power
         self.driver, self.commanded, self.heard = Driver(), -math.inf, {"cmd_vel": -math.inf, "load_command": -math.inf}
         self.lost = {"cmd_vel": True, "load_command": True}
-        self.cap, self.cap_time, self.cap_pv, self.window_pv = 0.0, -math.inf, self.pv, {0: self.pv}
+        self.cap, self.cap_time, self.lapse, self.cap_pv = 0.0, -math.inf, -math.inf, self.pv
+        self.array: dict[int, float] = {}  # power of the array at the end of the last windows [W]
         self.failed = False
         names = ("/clock", "odom", "joint_states", "imu", "meter")
         self.send = {name: self.publisher(name) for name in names}
@@ -77,7 +78,7 @@ class Simulator(ros.Part):
         self.cap = limit if limit >= 0.0 else 0.0  # NaN is no permission
         self.cap_time = ros.seconds(message.header.stamp)
         self.lapse = self.cap_time + min(message.lifetime, self.settings.watchdog)
-        self.cap_pv = self.window_pv.get(round(self.cap_time / WINDOW), self.pv)
+        self.cap_pv = self.array.get(round(self.cap_time / WINDOW), math.nan)
         self._heard("load_command", self.cap_time)
 
     def _heard(self, name: str, time: float) -> None:
@@ -118,7 +119,7 @@ class Simulator(ros.Part):
 
     def _cap(self, before: float) -> float:
         """The cap less what the array has lost since it was set, and its last loss once more. 0 when it has lapsed."""
-        if not (math.isfinite(self.cap_time) and self.time <= self.lapse):
+        if not self.time <= self.lapse:
             return 0.0
         lost = max(0.0, self.cap_pv - self.pv) + max(0.0, before - self.pv)
         return max(0.0, self.cap - lost) if math.isfinite(lost) else 0.0
@@ -126,9 +127,9 @@ class Simulator(ros.Part):
     def publish(self, motion: float, mean_pv: float) -> None:
         """Everything of one instant; the meter first, as power answers it."""
         r, stamp = self.reading, ros.stamp_of(self.time)
-        self.window_pv = {round(self.time / WINDOW): self.pv, round(self.time / WINDOW) - 1: self.pv_before} if hasattr(
-            self, "pv_before") else {round(self.time / WINDOW): self.pv}
-        self.pv_before = self.pv
+        self.array[round(self.time / WINDOW)] = self.pv
+        while len(self.array) > HISTORY:
+            del self.array[next(iter(self.array))]
         self.send["/clock"](ros.message_class("rosgraph_msgs/msg/Clock")(clock=stamp))
         self.send["meter"](self._meter(stamp, motion, mean_pv))
         self.send["joint_states"](self._joints(stamp, r))
