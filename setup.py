@@ -32,7 +32,7 @@ EXTRAS = {
     "simulation": ["mujoco>=3.2.7"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
-EXTRAS["ros"] = [f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS]
+EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbags~=0.11.9"]
 EXTRAS["test"] = [
     "pytest>=8",
     "pytest-timeout>=2.3",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rover_energy.mission import MissionParameters
+from rover_energy.nodes import settings, topics
 from rover_energy.parameters import Parameters, describe
 from rover_energy.planning import model, optimiser, transcription, world
 from rover_energy.planning.refusal import REMEDIES
@@ -112,12 +113,19 @@ def margin_table() -> str:
     return table(("limit", "kept back, or setting"), [*shares, *rest])
 
 
+def node_tables() -> str:
+    """The parameters of every node."""
+    return "\n\n".join(f"### {name}\n\n{parameter_table(group)}" for name, group in settings.ALL.items())
+
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "rover.yaml": ("formats.md", lambda: parameter_table(RoverParameters)),
     "mission.yaml": ("formats.md", lambda: parameter_table(MissionParameters)),
     "remedies": ("planning.md", remedy_table),
     "smoothing": ("physics_planning.md", smoothing_table),
     "margins": ("physics_planning.md", margin_table),
+    "topics": ("topics.md", topics.markdown),
+    "node parameters": ("topics.md", node_tables),
 }
 
 

@@ -1,0 +1,48 @@
+"""Drive a plan in a simulated rover: the same nodes as `rover-energy drive`, under launch.
+
+    ros2 launch rover_energy simulation.launch.py plan:=traverse out:=drive simulator:=mujoco
+
+The commander brings the nodes up in order and drives the plan; when it ends, everything ends with it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, OpaqueFunction, RegisterEventHandler
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
+
+from rover_energy.nodes.graph import simulation_graph
+
+#: name, default (None: must be given), description
+ARGUMENTS = (
+    ("plan", None, "folder written by rover-energy plan"),
+    ("out", None, "folder for bag/; must not hold one yet"),
+    ("simulator", "mujoco", "mujoco or loopback"),
+    ("pace", "1.0", "simulated over real time; 0: as fast as it goes"),
+)
+
+
+def commands(values: dict[str, str]) -> dict[str, list[str]]:
+    """Command lines of the nodes and of the commander, by name."""
+    plan, out = Path(values["plan"]).resolve(), Path(values["out"]).resolve()
+    nodes = simulation_graph(plan, out / "bag", simulator=values["simulator"], pace=float(values["pace"]))
+    commander = [sys.executable, "-m", "rover_energy.nodes.commander", f"--plan={plan}", f"--out={out}"]
+    return {**{node.name: node.command() for node in nodes}, "commander": commander}
+
+
+def _start(context, *_, **__):
+    values = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
+    Path(values["out"]).mkdir(parents=True, exist_ok=True)
+    started = [ExecuteProcess(cmd=command, name=name, output="screen") for name, command in commands(values).items()]
+    ended = OnProcessExit(target_action=started[-1], on_exit=[EmitEvent(event=Shutdown(reason="the drive has ended"))])
+    return [*started, RegisterEventHandler(ended)]
+
+
+def generate_launch_description() -> LaunchDescription:
+    declared = [DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in ARGUMENTS]
+    return LaunchDescription([*declared, OpaqueFunction(function=_start)])
