@@ -28,6 +28,7 @@ BARRIERS = {"fatrop": 0.01, "fatrop-high": 0.1, "fatrop-warm": 1e-5}  # initial 
 COLD_ATTEMPTS = ("fatrop", "fatrop-high", "ipopt")
 WARM_ATTEMPTS = ("fatrop-warm", "fatrop")
 TOLERANCE = 1e-3
+MOST_SOLVERS = 24  # kept; each holds some megabytes, and making one takes some milliseconds
 FEASIBLE = 1e-4  # largest violation, in each row's scale, of an iterate that is worth a certificate
 #: Overshoot between samples that is left to the margins of the limits and to the final stretch of time, in each row's own scale.
 ALLOWED = np.array([2.5e-3, 2.5e-3, 1.4e-3, 2.5e-3, 2.5e-3, 5e-4, 5e-4, 5e-4, 3e-4, 0.02])
@@ -56,7 +57,7 @@ class Optimiser:
     """Compiled oracles and solvers of this process, by variant, number of pieces and purpose."""
 
     def __init__(self) -> None:
-        self._solvers: dict[tuple[Variant, int, str, bytes], ca.Function] = {}
+        self._solvers: dict[tuple[Variant, int, str, bytes], ca.Function | None] = {}
         self._scene: SceneFields | None = None
 
     def set_scene(self, scene: SceneFields) -> None:
@@ -155,7 +156,10 @@ class Optimiser:
         equalities = np.packbits(programme.lower_g == programme.upper_g).tobytes()  # part of the structure fatrop is made for
         key = (programme.variant, programme.pieces, f"{name}-{max_iterations}", equalities)
         oracle = self.oracle(programme.variant, symmetric=name == "ipopt")
-        if key not in self._solvers:
+        self._solvers[key] = self._solvers.pop(key, None)  # the latest stands last
+        while len(self._solvers) > MOST_SOLVERS:
+            del self._solvers[next(iter(self._solvers))]
+        if self._solvers[key] is None:
             options = _ipopt_options(max_iterations) if name == "ipopt" else _fatrop_options(programme, name, max_iterations)
             self._solvers[key] = oracle.solver(programme.pieces, name.split("-")[0], options)
         return self._solvers[key]
