@@ -33,7 +33,7 @@ class Result:
     key: str
     setting: str
     seconds: float
-    status: str  # "optimal", "fallback" or the reason of the refusal
+    status: str  # "optimal", "feasible", "fallback" or the reason of the refusal
     constraint: str = ""
     detail: str = ""
     duration: float = 0.0
@@ -43,7 +43,7 @@ class Result:
 
     @property
     def accepted(self) -> bool:
-        return self.status in ("optimal", "fallback")
+        return self.status in ("optimal", "feasible", "fallback")
 
 
 class Judge:

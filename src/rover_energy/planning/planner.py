@@ -28,6 +28,7 @@ from rover_energy.planning.optimiser import Outcome
 from rover_energy.planning.path import Path
 from rover_energy.planning.plan_file import Plan
 from rover_energy.planning.refusal import Refusal
+from rover_energy.planning.rejoin import Rest
 from rover_energy.planning.repair import corrections, stretch_factor
 from rover_energy.planning.retiming import Timing, TimingError, retime
 from rover_energy.planning.search import SearchFailure, allowance, find_arcs
@@ -199,12 +200,24 @@ class _Planning:
         began = time.perf_counter()
         elapsed = self.start.time - previous.start.time
         if 0.0 <= elapsed < previous.duration:
+            best = self._rejoined(previous, elapsed, began)
+            if best is not None:
+                return self._finished(best, began)
             programme = continue_programme(self.world, self.start, previous.trajectory, elapsed)
             self.clock.lap("transcription", began)
             best = self._optimised(programme, previous.path, warm=True)
             if best is not None:
                 return self._finished(best, began)
         return self.run()
+
+    def _rejoined(self, previous: PlannedTraverse, elapsed: float, began: float) -> PlannedTraverse | None:
+        """Back onto the earlier plan within some seconds; None when it cannot be, or little of the plan is left."""
+        rest = Rest.after(previous.trajectory, elapsed)
+        if rest is None:
+            return None
+        programme = rest.programme(self.world, self.start, elapsed)
+        self.clock.lap("transcription", began)
+        return self._optimised(programme, previous.path, warm=True, rest=rest)
 
     def _finished(self, best: PlannedTraverse, began: float) -> PlannedTraverse:
         self.clock.lap("total", began)
@@ -257,10 +270,12 @@ class _Planning:
     def _where(self, path: Path) -> tuple[Path, Surface, Environment, RoverParameters, MissionParameters]:
         return path, self.world.surface, self.environment, self.world.rover, self.mission
 
-    def _optimised(self, programme: Programme, path: Path, *, warm: bool = False) -> PlannedTraverse | None:
+    def _optimised(
+        self, programme: Programme, path: Path, *, warm: bool = False, rest: Rest | None = None
+    ) -> PlannedTraverse | None:
         self.solver.set_scene(self.world.fields)
         moving = self.start.speed > 0.0
-        for _ in range(1 + CORRECTIONS):
+        for _ in range(1 + CORRECTIONS if rest is None else 1):
             began = time.perf_counter()
             try:
                 outcome = self.solver.optimise(
@@ -274,28 +289,29 @@ class _Planning:
             if not outcome.solved:
                 self.notes.append(f"{outcome.solver}: {outcome.status}")
                 return None
-            solution = self._trajectory(programme, outcome)
+            solution = self._trajectory(programme, outcome, rest)
             if solution is None:
                 return None
             trajectory, certificate = self._repaired(solution)
             if certificate.passed:
                 return PlannedTraverse(self.start, trajectory, certificate, path, outcome.quality, _facts(outcome))
-            corrected = corrections(programme, certificate, trajectory.duration)
+            corrected = corrections(programme, certificate, trajectory.duration) if rest is None else None
             if corrected is None:
                 break
             programme, warm = corrected.with_guess(outcome.x), True
         self.notes.append(f"certificate of the optimum: {failing(certificate)}")
         return None
 
-    def _trajectory(self, programme: Programme, outcome: Outcome) -> Trajectory | None:
+    def _trajectory(self, programme: Programme, outcome: Outcome, rest: Rest | None = None) -> Trajectory | None:
         """What the solver calls a solution, if it is a trajectory at all and of a length that can be certified."""
         try:
             with np.errstate(all="ignore"):
-                trajectory = to_trajectory(programme, outcome.x)
+                trajectory = to_trajectory(programme, outcome.x) if rest is None else rest.joined(programme, outcome.x)
         except (RoverEnergyError, ValueError, IndexError, TypeError) as failure:
             self.notes.append(f"{outcome.solver}: the solution is no trajectory: {failure}")
             return None
-        longest = LONGEST * float(to_trajectory(programme, programme.x).duration)
+        known = 0.0 if rest is None else rest.trajectory.duration
+        longest = LONGEST * (float(to_trajectory(programme, programme.x).duration) + known)
         if not trajectory.duration <= longest:
             self.notes.append(f"{outcome.solver}: the solution takes {trajectory.duration:.6g} s, more than {longest:.6g} s")
             return None

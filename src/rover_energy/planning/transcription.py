@@ -20,7 +20,7 @@ from rover_energy.power.battery import floor_energy, usable_capacity
 
 PIECES_PER_METRE = 1.8
 SECONDS_PER_PIECE = 1.4  # at most, at the guess: where power is short the drive is slow, and long pieces cannot follow the ground
-LEAST_PIECES, MOST_PIECES = 16, 1200
+LEAST_PIECES, MOST_PIECES = 12, 1200
 #: Lengths of the first pieces against the rest (mirrored at the end): the speed rises within few metres.
 GRADING = (0.3, 0.3, 0.4, 0.5, 0.7)
 POWER_MARGIN = 0.10  # [W] kept from the start, about what the certificate asks between its samples

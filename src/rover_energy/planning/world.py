@@ -30,7 +30,7 @@ CLEARANCE_MARGIN = 0.03  # [m] for the rounding of corners by the spline
 EDGE_MARGIN = 0.2  # [m] kept from the border of the map
 UNLIMITED_POWER = 1.0e5  # [W]
 #: Share of each limit that the optimiser uses, so that what happens between its samples stays within the limit itself.
-HELD_BACK = {"speed": 0.9995, "acceleration": 0.998, "yaw_rate": 0.998, "curvature": 0.998, "along_slope": 0.9985, "tilt": 0.999}
+HELD_BACK = {"speed": 0.999, "acceleration": 0.998, "yaw_rate": 0.998, "curvature": 0.998, "along_slope": 0.9985, "tilt": 0.999}
 
 
 @dataclass(frozen=True, eq=False)

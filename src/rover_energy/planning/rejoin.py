@@ -1,0 +1,81 @@
+"""Replanning the next seconds only: from where the rover is back onto the earlier plan, whose rest stays as it is.
+
+A deviation of centimetres needs no new plan to the goal. The programme of the next `WINDOW` seconds is a fraction of the
+whole in size, and ends in the earlier plan's state of motion at a joint of its pieces. The joined trajectory is certified whole,
+so that a rest which no longer holds (the charge or the light has changed) is noticed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rover_energy.planning.stage import CONTROLS
+from rover_energy.planning.trajectory import Trajectory
+from rover_energy.planning.transcription import Motion, Programme, continue_programme, to_trajectory
+from rover_energy.planning.world import World
+
+WINDOW = 14.0  # [s] after which the earlier plan is met again
+LEAST_REST = 6.0  # [s] of the earlier plan after that; with less, the whole rest is planned anew
+FREE_YAW_ACCELERATION = 1.0  # [rad/s2]
+
+
+@dataclass(frozen=True, eq=False)
+class Rest:
+    """What stays of an earlier trajectory: its pieces from the one numbered `first` on."""
+
+    trajectory: Trajectory
+    first: int
+
+    @classmethod
+    def after(cls, trajectory: Trajectory, elapsed: float) -> Rest | None:
+        """The rest from the first joint after the window; None when too little is left."""
+        if trajectory.kind != "unicycle":
+            return None
+        first = int(np.searchsorted(trajectory.knots, elapsed + WINDOW))
+        if first >= trajectory.pieces or trajectory.duration - float(trajectory.knots[first]) < LEAST_REST:
+            return None
+        return cls(trajectory, first)
+
+    @property
+    def head(self) -> Trajectory:
+        """The earlier trajectory up to the joint."""
+        old, k = self.trajectory, self.first
+        assert old.heading is not None
+        assert old.speed is not None
+        return Trajectory("unicycle", old.start, old.durations[:k], heading=old.heading[:k], speed=old.speed[:k])
+
+    def programme(self, world: World, start: Motion, elapsed: float) -> Programme:
+        """From `start` to the joint, at the earlier plan's speed and heading rate; energy is the certificate's matter."""
+        programme = continue_programme(world, start, self.head, elapsed)
+        lower_g, upper_g = programme.lower_g.copy(), programme.upper_g.copy()
+        lower_x, upper_x = programme.lower_x.copy(), programme.upper_x.copy()
+        lower_g[-2:] = upper_g[-2:] = self._motion()
+        last = programme.pieces * (programme.variant.states + CONTROLS)
+        lower_x[last + 4], upper_x[last + 4] = -FREE_YAW_ACCELERATION, FREE_YAW_ACCELERATION
+        upper_x[last + 7 :] = np.inf
+        return replace(programme, lower_g=lower_g, upper_g=upper_g, lower_x=lower_x, upper_x=upper_x)
+
+    def _motion(self) -> tuple[float, float]:
+        """Heading rate and horizontal speed at the joint."""
+        old, k = self.trajectory, self.first
+        assert old.heading is not None
+        assert old.speed is not None
+        return float(old.heading[k, 1]), float(old.speed[k, 0])
+
+    def joined(self, programme: Programme, x: object) -> Trajectory:
+        """The new beginning and the rest as one trajectory; their joint is exact in heading, heading rate and speed."""
+        old, k = self.trajectory, self.first
+        assert old.heading is not None
+        assert old.speed is not None
+        solution = np.array(x, dtype=float)
+        end = solution[-programme.variant.states :]
+        end[2], (end[3], end[5]) = programme.lower_g[-3], self._motion()
+        new = to_trajectory(programme, solution)
+        assert new.heading is not None
+        assert new.speed is not None
+        return Trajectory(
+            "unicycle", new.start, np.concatenate([new.durations, old.durations[k:]]),
+            heading=np.vstack([new.heading, old.heading[k:]]), speed=np.vstack([new.speed, old.speed[k:]]),
+        )  # fmt: skip
