@@ -20,7 +20,7 @@ from rover_energy.nodes.drive_messages import (
     reference_message,
     sample_audit,
 )
-from rover_energy.nodes.plan_folder import read_world, trajectory_from_message
+from rover_energy.nodes.plan_folder import later, read_world, trajectory_from_message
 from rover_energy.nodes.settings import DriveParameters
 from rover_energy.simulation.geometry import rover_geometry
 from rover_energy.telemetry.audit import Audit
@@ -164,7 +164,7 @@ class Drive(ros.Part):
             goal_heading=request.heading_tolerance,
         )  # fmt: skip
         control, w = ControlParameters(period=self.settings.period, tracker=tracker), self.world
-        model = w.surface, w.environment, w.rover, w.mission
+        model = w.surface, later(w.environment, self.status_time()), w.rover, w.mission
         controller = Controller(plan, *model, control, terrain=w.terrain, wheels=self.wheels)
         self.refusal, at = codes.START_TOO_FAR, self.odometry.pose.pose.position
         gap = math.dist((at.x, at.y), plan.start[:2])

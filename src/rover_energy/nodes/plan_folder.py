@@ -1,15 +1,19 @@
-"""A plan's folder as the nodes read it, and its trajectory as a message."""
+"""A plan's folder as the nodes read it, and plans as messages."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rover_energy.environment.scene import Environment
 from rover_energy.errors import InputError
 from rover_energy.mission import MissionParameters
+from rover_energy.nodes import ros
 from rover_energy.parameters import load_yaml
 from rover_energy.planning.plan_file import Plan, read_plan
 from rover_energy.planning.trajectory import Trajectory
@@ -46,27 +50,56 @@ def _existing(folder: str) -> Path:
     return place
 
 
-def trajectory_message(plan: Plan, messages: Any) -> Any:
-    """EnergyTrajectory of a plan; `messages` is the module `rover_energy_interfaces.msg`."""
-    t, certificate, message = plan.trajectory, plan.certificate, messages.EnergyTrajectory()
-    message.header.frame_id, message.plan_id = "map", str(plan.extra.get("plan_id", "plan"))
+def later(environment: Environment, seconds: float) -> Environment:
+    """Sun and shadow for a drive that begins so many seconds after the time at which the environment's clock begins."""
+    if environment.times.size == 1 or seconds == 0.0:
+        return environment
+    return replace(environment, times=environment.times - seconds)
+
+
+def trajectory_message(plan: Plan, profile: Mapping[str, Any], plan_id: str) -> Any:
+    """EnergyTrajectory of a plan and its profile."""
+    t, message = plan.trajectory, ros.message_class("rover_energy_interfaces/msg/EnergyTrajectory")()
+    message.header.frame_id, message.plan_id = "map", plan_id
     message.kind = message.UNICYCLE if t.kind == "unicycle" else message.FLAT
     message.start_x, message.start_y, message.start_heading = (float(v) for v in t.start)
     for i, duration in enumerate(t.durations):
-        piece = messages.TrajectoryPiece(duration=float(duration))
+        piece = ros.message_class("rover_energy_interfaces/msg/TrajectoryPiece")(duration=float(duration))
         for name in ("heading", "speed", "x", "y"):
             rows = getattr(t, name)
             if rows is not None:
                 setattr(piece, name, [float(c) for c in rows[i]])
         message.pieces.append(piece)
-    message.duration = t.duration
-    report = message.certificate
-    report.plan_id, report.subject, report.passed = message.plan_id, report.PLAN, certificate.get("passed") is True
-    report.header.frame_id = "map"
-    for name in ("peak_power", "least_power_margin", "least_battery_margin"):
-        value = certificate.get(name)
-        setattr(report, name, math.nan if value is None else float(value))
+    message.duration, power, time = t.duration, np.asarray(profile["total_power"]), np.asarray(profile["t"])
+    message.energy = float(np.sum(0.5 * (power[1:] + power[:-1]) * np.diff(time)))
+    message.battery_energy_start, message.battery_energy_end = (float(profile["battery_energy"][i]) for i in (0, -1))
+    message.certificate = certificate_message(plan.certificate, message)
     return message
+
+
+def certificate_message(certificate: Mapping[str, Any], trajectory: Any) -> Any:
+    """ComplianceReport of a plan's certificate; what the certificate leaves open is NaN."""
+    report = ros.message_class("rover_energy_interfaces/msg/ComplianceReport")()
+    report.header.frame_id, report.plan_id, report.subject = "map", trajectory.plan_id, report.PLAN
+    report.passed = certificate.get("passed") is True
+    for name in ("step", "peak_power", "peak_power_time", "least_power_margin", "least_power_margin_time",
+                 "least_battery_margin", "least_battery_margin_time"):  # fmt: skip
+        setattr(report, name, _number(certificate.get(name)))
+    report.samples, report.energy = int(certificate.get("samples") or 0), trajectory.energy
+    report.ledger_residual, report.provenance.value = math.nan, report.provenance.PHYSICS_MODEL
+    for entry in certificate.get("checks", []):
+        check = ros.message_class("rover_energy_interfaces/msg/ComplianceCheck")(
+            name=str(entry["name"]), unit=str(entry["unit"]), passed=entry["passed"] is True
+        )
+        for name in ("worst_value", "limit", "margin", "between_samples_bound", "at_time"):
+            setattr(check, name, _number(entry.get(name)))
+        report.checks.append(check)
+    report.text = "certified" if report.passed else "not certified"
+    return report
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
 
 
 def trajectory_from_message(message: Any) -> Trajectory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from rover_energy.errors import RoverEnergyError
 from rover_energy.nodes import ros
 from rover_energy.nodes.graph import Processes
 from rover_energy.nodes.plan_folder import read_certified, trajectory_message
+from rover_energy.planning.plan_file import read_profile
 
 START_UP = 30.0  # [s] for a node to appear and for each of its transitions
 TOLERANCES = {"start_tolerance": 0.2, "path_tolerance": 0.5, "goal_tolerance": 0.10, "heading_tolerance": 0.0873}
@@ -26,7 +28,8 @@ class Session:
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
-        self.client: Any = None
+        self.clients: list[Any] = []
+        self.seen: set[str] = set()
 
     def __enter__(self) -> Session:
         os.environ.update(self.processes.environment())
@@ -39,8 +42,8 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.client is not None:
-            self.client.destroy()  # an action client that outlives its node crashes the interpreter at its end
+        for client in self.clients:
+            client.destroy()  # an action client that outlives its node crashes the interpreter at its end
         self.executor.shutdown()
         self.ros.destroy_node()
         self.context.try_shutdown()
@@ -76,22 +79,44 @@ class Session:
 
     def drive(self, folder: Path, *, limit: float, progress: Callable[[Any], None] | None = None) -> Any:
         """Drive the plan of a folder; the result of DriveTraverse. Raises GraphError when it is not accepted or does not end."""
-        action = ros.need("rover_energy_interfaces.action").DriveTraverse
-        plan = read_certified(str(folder))
-        self.client = client = ros.need("rclpy.action").ActionClient(self.ros, action, "drive_traverse")
-        self.wait(client.server_is_ready, START_UP, "drive_traverse")
-        seen: set[str] = set()
-        for topic in ("power_state", "odom"):
-            self.watch(topic, lambda _, name=topic: seen.add(name))  # type: ignore[misc]
-        self.wait(lambda: len(seen) == 2, START_UP, "first measurements")
-        goal = action.Goal(trajectory=trajectory_message(plan, ros.need("rover_energy_interfaces.msg")), **TOLERANCES)
+        plan, profile = read_certified(str(folder)), read_profile(folder / "profile.csv")
+        trajectory = trajectory_message(plan, profile, folder.resolve().name)
+        return self.drive_trajectory(trajectory, limit=limit, progress=progress)
+
+    def drive_trajectory(self, trajectory: Any, *, limit: float, progress: Callable[[Any], None] | None = None) -> Any:
+        """Likewise, for an EnergyTrajectory."""
+        self.measured()
+        return self.act("DriveTraverse", {"trajectory": trajectory, **TOLERANCES}, limit=limit, progress=progress)
+
+    def plan(self, goal: tuple[float, float, float], *, seconds: float = 20.0) -> Any:
+        """Result of PlanTraverse from where the rover stands, under the mission's limits."""
+        x, y, heading = goal
+        none = dict.fromkeys(("power_limit", "energy_budget", "deadline"), math.inf)
+        request = {"goal_x": x, "goal_y": y, "goal_heading": heading, "time_limit": seconds, **none}
+        self.measured()
+        return self.act("PlanTraverse", request, limit=START_UP + 3.0 * seconds)
+
+    def measured(self) -> None:
+        """Wait until the rover's pose and power are known."""
+        if not self.seen:
+            for topic in ("power_state", "odom"):
+                self.watch(topic, lambda _, name=topic: self.seen.add(name))  # type: ignore[misc]
+        self.wait(lambda: len(self.seen) == 2, START_UP, "first measurements")
+
+    def act(self, name: str, goal: dict[str, Any], *, limit: float, progress: Callable[[Any], None] | None = None) -> Any:
+        """Result of an action of the message package; its name on the graph is the same in small letters."""
+        action = getattr(ros.need("rover_energy_interfaces.action"), name)
+        place = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+        client = ros.need("rclpy.action").ActionClient(self.ros, action, place)
+        self.clients.append(client)
+        self.wait(client.server_is_ready, START_UP, place)
         told = None if progress is None else (lambda message: progress(message.feedback))
-        sent = client.send_goal_async(goal, feedback_callback=told)
-        self.wait(sent.done, START_UP, "goal")
+        sent = client.send_goal_async(action.Goal(**goal), feedback_callback=told)
+        self.wait(sent.done, START_UP, place)
         if not sent.result().accepted:
-            raise GraphError("drive: the goal was rejected; another one is being driven")
+            raise GraphError(f"{place}: the goal was rejected; the node is not active or has another one")
         answer = sent.result().get_result_async()
-        self.wait(answer.done, limit, "drive")
+        self.wait(answer.done, limit, place)
         return answer.result().result
 
     def watch(self, topic: str, callback: Callable[[Any], None]) -> None:

@@ -83,6 +83,17 @@ class RecorderParameters(NodeParameters):
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class PlannerParameters(NodeParameters):
+    """The planner."""
+
+    stale: float = parameter(
+        1.0, unit="s", minimum=0.05, maximum=60.0, description="age at which odometry and PowerState no longer count",
+    )  # fmt: skip
+    longest: float = parameter(120.0, unit="s", minimum=1.0, maximum=3600.0, description="most time that a request may ask for")
+
+
 ALL: dict[str, type[NodeParameters]] = {
     "simulator": SimulatorParameters, "power": PowerParameters, "drive": DriveParameters, "recorder": RecorderParameters,
+    "planner": PlannerParameters,
 }  # fmt: skip

@@ -52,6 +52,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic("reference", "nav_msgs/msg/Odometry", "stream", 50.0, "map", "drive",
           "where the plan is; stamped as the odom that it belongs to"),
     Topic("trajectory", f"{INTERFACES}/msg/EnergyTrajectory", "latched", 0.0, "map", "drive", "the trajectory that is driven"),
+    Topic("plan", f"{INTERFACES}/msg/EnergyTrajectory", "latched", 0.0, "map", "planner", "the last plan that was asked for"),
+    Topic("path", "nav_msgs/msg/Path", "latched", 0.0, "map", "planner", "the same as poses, for everyone else"),
     Topic("compliance", f"{INTERFACES}/msg/ComplianceReport", "latched", 0.0, "map", "drive",
           "audit of the last drive: every window of the meter against what was available"),
 )  # fmt: skip
