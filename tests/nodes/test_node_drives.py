@@ -118,3 +118,15 @@ def test_plans_without_a_certificate_are_refused(plan_folder: Path, tmp_path: Pa
     assert done.code == 2
     assert "certificate.passed" in done.remarks
     assert not (tmp_path / "out").exists()
+
+
+def test_diagnostics_are_well(driven: SimpleNamespace) -> None:
+    """Meter and wheels agree in MuJoCo; in both, bus and battery are well in every report but the first."""
+    (arrays,) = bag(driven, "diagnostics")
+    assert len(arrays) >= 2
+    found = {(status.name, int(status.level)) for array in arrays[1:] for status in array.status}
+    assert {("power: bus", 0), ("power: battery", 0)} <= found
+    assert {level for name, level in found if name != "power: motors"} == {0}
+    if driven.summary["real_time_s"] and "mujoco" in str(driven.out):
+        assert ("power: motors", 0) in found
+        assert ("power: motors", 2) not in found

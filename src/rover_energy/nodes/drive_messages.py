@@ -120,7 +120,7 @@ def fill_result(part: Any, result: Any) -> None:
     result.goal_distance = math.dist((at.position.x, at.position.y), (end.x, end.y))
     result.goal_heading_error = math.remainder(ros.angles_of(at.orientation)[2] - end.heading, 2.0 * math.pi)
     result.error_code = error_code(result, stop, part.ended.plan_time >= reference.duration - 1e-9)
-    result.error_text = "cancelled" if stop is None else ("" if not stop.safe else str(stop))
+    result.error_text = "cancelled, or the node was deactivated" if stop is None else ("" if not stop.safe else str(stop))
 
 
 def compliance_message(audit: Audit, header: Any, plan_id: str) -> Any:

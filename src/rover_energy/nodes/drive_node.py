@@ -44,6 +44,8 @@ class Drive(ros.Part):
         self.power: Any = None
         self.meter = (math.nan, math.nan, 0.0)  # time, energy of the motors, mean power since
         self.controller: Controller | None = None
+        self.stop: Stop | None = None
+        self.next_feedback = 0.0
         self.send = {name: self.publisher(name) for name in ("cmd_vel", "reference", "trajectory", "compliance")}
         self.subscribe("odom", self.on_odometry)
         self.subscribe("joint_states", self.on_joints)
@@ -63,6 +65,8 @@ class Drive(ros.Part):
         return self.active and self.controller is None
 
     def deactivate(self) -> None:
+        if self.controller is not None:
+            self.finish(None)
         if self.odometry is not None and self.ros.context.ok():
             self.command(self.odometry.header.stamp, STOP)
 
@@ -137,7 +141,7 @@ class Drive(ros.Part):
             result = result_class(error_code=self.refusal, error_text=str(error))
             handle.abort()
             return result
-        self.handle, self.last_command, self.stop = handle, STOP, None
+        self.handle, self.last_command = handle, STOP
         self.audit, self.governed, self.distance = Audit(longest=0.03), 0, 0.0
         self.began = self.due = self.next_feedback = self.status_time()
         self.heard = clock.monotonic()
@@ -173,7 +177,7 @@ class Drive(ros.Part):
         return controller
 
     def finish(self, stop: Stop | None) -> None:
-        """The drive is over; None: cancelled."""
+        """The drive is over; None: cancelled, or the node was deactivated."""
         self.ended, self.stop = self.controller, stop
         self.controller, self.last_command = None, STOP
         self.done.set_result(True)
@@ -182,12 +186,9 @@ class Drive(ros.Part):
         """Result of the goal, and its state."""
         fill_result(self, result)
         self.send["compliance"](result.compliance)
-        if self.stop is None:
-            self.handle.canceled()
-        elif self.stop.safe:
-            self.handle.abort()
-        else:
-            self.handle.succeed()
+        arrived = self.stop is not None and not self.stop.safe
+        end = self.handle.succeed if arrived else self.handle.canceled if self.handle.is_cancel_requested else self.handle.abort
+        end()
         return result
 
 

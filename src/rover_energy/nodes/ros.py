@@ -126,7 +126,7 @@ def host(kind: type[Part], **options: Any) -> tuple[Any, Part]:
     lifecycle = need("rclpy.lifecycle")
     done = lifecycle.TransitionCallbackReturn
 
-    class Host(lifecycle.LifecycleNode):  # type: ignore[name-defined, misc]
+    class Host(lifecycle.LifecycleNode):  # type: ignore[name-defined]
         def on_configure(self, _: Any) -> Any:
             try:
                 names = [field.name for field in dataclasses.fields(kind.parameters)]

@@ -7,11 +7,11 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rover_energy.errors import RoverEnergyError
 from rover_energy.nodes import ros
-from rover_energy.nodes.graph import Processes
+from rover_energy.nodes.graph import Node
 from rover_energy.nodes.plan_folder import read_certified, trajectory_message
 from rover_energy.planning.plan_file import read_profile
 
@@ -23,10 +23,31 @@ class GraphError(RoverEnergyError):
     """A node did not come up, or died."""
 
 
+class Graph(Protocol):
+    """What a session must know of the processes of a graph."""
+
+    @property
+    def nodes(self) -> list[Node]:
+        """In the order in which they are brought up."""
+
+    @property
+    def out(self) -> Path:
+        """Folder of the logs."""
+
+    def environment(self) -> dict[str, str]:
+        """Variables for this process."""
+
+    def dead(self) -> list[str]:
+        """Names of nodes that have ended."""
+
+    def words(self, name: str) -> str:
+        """The last that a node said."""
+
+
 class Session:
     """A ROS client in the domain of the graph. Use as a context manager, within that of the processes."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Graph) -> None:
         self.processes = processes
         self.clients: list[Any] = []
         self.seen: set[str] = set()

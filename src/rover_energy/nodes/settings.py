@@ -93,7 +93,16 @@ class PlannerParameters(NodeParameters):
     longest: float = parameter(120.0, unit="s", minimum=1.0, maximum=3600.0, description="most time that a request may ask for")
 
 
+@dataclass(frozen=True)
+class MonitorParameters(NodeParameters):
+    """The power monitor."""
+
+    period: float = parameter(1.0, unit="s", minimum=0.1, maximum=60.0, description="real time between two reports")
+    offset: float = parameter(2.0, unit="W", minimum=0.0, maximum=1e5, description="by which the meter may read below the wheels")
+    share: float = parameter(0.05, minimum=0.0, maximum=1.0, description="share of the wheels' power, likewise")
+
+
 ALL: dict[str, type[NodeParameters]] = {
     "simulator": SimulatorParameters, "power": PowerParameters, "drive": DriveParameters, "recorder": RecorderParameters,
-    "planner": PlannerParameters,
+    "planner": PlannerParameters, "power_monitor": MonitorParameters,
 }  # fmt: skip

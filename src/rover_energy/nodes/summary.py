@@ -47,9 +47,9 @@ def summarise(folder: Path, bag: Path, result: Any, real_seconds: float) -> dict
     messages = read_bag(bag, ("odom", "reference", "power_state"))
     report = result.compliance
     motion_planned = float(np.trapezoid(profile["drive_power"] + profile["turn_power"], profile["t"]))
-    constant = float(profile["base_power"][0] + profile["inference_power"][0])
-    windows = report.samples * 0.02
-    motion = report.energy - constant * windows
+    states = messages["power_state"]
+    motors = [load.energy for load in states[-1].loads if load.name == "drive"] if states else []
+    motion = motors[0] if motors else math.nan
     check = report.checks[0] if report.checks else None
     return {
         "reached": result.error_code == result.NONE,

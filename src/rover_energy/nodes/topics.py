@@ -54,6 +54,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic("trajectory", f"{INTERFACES}/msg/EnergyTrajectory", "latched", 0.0, "map", "drive", "the trajectory that is driven"),
     Topic("plan", f"{INTERFACES}/msg/EnergyTrajectory", "latched", 0.0, "map", "planner", "the last plan that was asked for"),
     Topic("path", "nav_msgs/msg/Path", "latched", 0.0, "map", "planner", "the same as poses, for everyone else"),
+    Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", "stream", 1.0, "", "power_monitor",
+          "balance of the bus, battery, agreement of the motors' meter with the wheels; by real time"),
     Topic("compliance", f"{INTERFACES}/msg/ComplianceReport", "latched", 0.0, "map", "drive",
           "audit of the last drive: every window of the meter against what was available"),
 )  # fmt: skip
