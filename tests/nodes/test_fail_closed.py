@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,6 +67,37 @@ def test_a_killed_recorder_leaves_what_it_wrote(plan_folder: Path, tmp_path: Pat
     assert done.killed
     assert done.result.error_code == done.result.NONE, "recording is not needed for driving"
     assert messages_in(done.bag) > 100
+
+
+def test_nodes_end_when_the_command_is_killed(plan_folder: Path, tmp_path: Path) -> None:
+    out, words = tmp_path / "out", ["--plan", str(plan_folder), "--simulator", "loopback", "--pace", "0.5"]
+    line = [sys.executable, "-m", "rover_energy.cli.main", "drive", *words, "--out", str(out)]
+    started = subprocess.Popen(
+        line, env={**os.environ, **environment(tmp_path)}, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert started.stderr is not None
+    assert "nodes are up" in started.stderr.readline()
+    assert len(nodes_of(out)) == 6
+    started.kill()
+    started.wait()
+    end = time.monotonic() + 10.0
+    while nodes_of(out) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert nodes_of(out) == []
+    assert (out / "bag" / "metadata.yaml").is_file(), "the recorder has closed its bag"
+
+
+def nodes_of(out: Path) -> list[int]:
+    """Processes of nodes that log into a folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            line, surroundings = (place / "cmdline").read_bytes(), (place / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"rover_energy.nodes." in line and f"ROS_LOG_DIR={out / 'log'}".encode() in surroundings.split(b"\0"):
+            found.append(int(place.name))
+    return found
 
 
 def messages_in(path: Path) -> int:

@@ -18,30 +18,37 @@ pytestmark = needs_ros
 START = (4.0, 4.0, 0.8)
 
 
-@pytest.fixture
-def planner(plan_folder: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """An active planner that knows where the rover stands and what its battery holds."""
+@pytest.fixture(scope="module")
+def node(plan_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An active planner."""
     from rclpy.parameter import Parameter
 
     from rover_energy.nodes import ros
     from rover_energy.nodes.planner_node import Planner
 
-    with ros_context(tmp_path, domain(21)) as world:
-        overrides = [Parameter("folder", value=str(plan_folder))]
-        node, part = ros.host(Planner, context=world.context, parameter_overrides=overrides)
-        assert "SUCCESS" in str(node.trigger_configure())
-        assert "SUCCESS" in str(node.trigger_activate())
-        now = part.now()  # type: ignore[attr-defined]
-        odometry = ros.message_class("nav_msgs/msg/Odometry")()
-        odometry.pose.pose.position.x, odometry.pose.pose.position.y = START[:2]
-        odometry.pose.pose.orientation = ros.quaternion_of(0.02, -0.01, START[2])
-        power = ros.message_class("rover_energy_interfaces/msg/PowerState")(validity=31, state_of_charge=0.8, battery_floor=1.0)
-        odometry.header.stamp = power.header.stamp = ros.stamp_of(now)
-        part.odometry, part.power = odometry, power  # type: ignore[attr-defined]
-        part.settings = type(part.settings)(folder=str(plan_folder), stale=60.0)
-        yield SimpleNamespace(part=part, node=node)
+    with ros_context(tmp_path_factory.mktemp("planner"), domain(21)) as world:
+        overrides = [Parameter("folder", value=str(plan_folder)), Parameter("stale", value=60.0)]
+        host, part = ros.host(Planner, context=world.context, parameter_overrides=overrides)
+        assert "SUCCESS" in str(host.trigger_configure())
+        assert "SUCCESS" in str(host.trigger_activate())
+        yield part
         part.deactivate()
-        node.destroy_node()
+        host.destroy_node()
+
+
+@pytest.fixture
+def planner(node: Any) -> SimpleNamespace:
+    """It knows where the rover stands and what its battery holds."""
+    from rover_energy.nodes import ros
+
+    odometry = ros.message_class("nav_msgs/msg/Odometry")()
+    odometry.pose.pose.position.x, odometry.pose.pose.position.y = START[:2]
+    odometry.pose.pose.orientation = ros.quaternion_of(0.02, -0.01, START[2])
+    power = ros.message_class("rover_energy_interfaces/msg/PowerState")(validity=31, state_of_charge=0.8, battery_floor=1.0)
+    node.odometry = node.power = None
+    odometry.header.stamp = power.header.stamp = ros.stamp_of(node.now())
+    node.odometry, node.power = odometry, power
+    return SimpleNamespace(part=node)
 
 
 def ask(planner: SimpleNamespace, **fields: Any) -> tuple[Any, str]:

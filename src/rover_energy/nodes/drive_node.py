@@ -25,8 +25,7 @@ from rover_energy.nodes.settings import DriveParameters
 from rover_energy.simulation.geometry import rover_geometry
 from rover_energy.telemetry.audit import Audit
 
-FEEDBACK_PERIOD = 0.5  # [s]
-SETTLING = 3.0  # [s] most time to come to rest after a stop
+FEEDBACK_PERIOD, SETTLING = 0.5, 3.0  # [s] between two; most time to come to rest after a stop
 
 
 class Drive(ros.Part):
@@ -48,7 +47,7 @@ class Drive(ros.Part):
         self.next_feedback = 0.0
         self.send = {name: self.publisher(name) for name in ("cmd_vel", "reference", "trajectory", "compliance")}
         self.subscribe("odom", self.on_odometry)
-        self.subscribe("joint_states", self.on_joints)
+        self.subscribe("joint_states", lambda message: setattr(self, "joints", message))
         self.subscribe("power_state", self.on_power)
         action = ros.need("rclpy.action")
         self.server = action.ActionServer(
@@ -69,9 +68,6 @@ class Drive(ros.Part):
             self.finish(None)
         if self.odometry is not None and self.ros.context.ok():
             self.command(self.odometry.header.stamp, STOP)
-
-    def on_joints(self, message: Any) -> None:
-        self.joints = message
 
     def on_power(self, message: Any) -> None:
         """Remember, and let the audit see every window."""
@@ -130,6 +126,7 @@ class Drive(ros.Part):
             self.finish(Stop(StopReason.STALE, self.status_time(), told))
 
     def status_time(self) -> float:
+        """Of the newest odometry [s]."""
         return ros.seconds(self.odometry.header.stamp) if self.odometry is not None else 0.0
 
     async def execute(self, handle: Any) -> Any:

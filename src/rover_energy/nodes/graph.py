@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rover_energy.nodes.ros import PARENT
+
 PATIENCE = 5.0  # [s] for a process to end when it is told to
 
 
@@ -67,6 +69,7 @@ class Processes:
     def __enter__(self) -> Processes:
         (self.out / "log").mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self.environment(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment[PARENT] = str(os.getpid())
         for node in self.nodes:
             with (self.out / "log" / f"{node.name}.txt").open("wb") as log:
                 self.running[node.name] = subprocess.Popen(

@@ -18,6 +18,7 @@ from rover_energy.nodes.topics import BY_NAME, QOS
 from rover_energy.parameters import from_mapping
 
 BIGGEST = sys.float_info.max
+PARENT = "ROVER_ENERGY_PARENT"  # process without which a node is not wanted any more
 
 
 def need(module: str) -> Any:
@@ -159,6 +160,13 @@ def host(kind: type[Part], **options: Any) -> tuple[Any, Part]:
     return node, part
 
 
+def _end_without_parent() -> None:
+    """Whoever started the graph may be killed and end nothing."""
+    wanted = os.environ.get(PARENT)
+    if wanted is not None and os.getppid() != int(wanted):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def run(kind: type[Part]) -> None:
     """Main program of a node: spin until it is told to end."""
     need("rover_energy_interfaces.msg")
@@ -166,6 +174,8 @@ def run(kind: type[Part]) -> None:
     executors = need("rclpy.executors")
     rclpy.init()
     node, part = host(kind)
+    clocks = need("rclpy.clock")
+    orphan = node.create_timer(1.0, _end_without_parent, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))
     executor = executors.SingleThreadedExecutor()
     executor.add_node(node)
     code = 0
@@ -180,5 +190,6 @@ def run(kind: type[Part]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     part.active = False
     part.deactivate()
+    orphan.cancel()
     sys.stderr.flush()
     os._exit(code)  # the middleware's threads need no farewell, and destroying a node under them can hang
