@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from node_cases import GOAL, drive, needs_ros
+from node_cases import GOAL, ROOT, drive, needs_ros
 
 from rover_energy.parameters import load_yaml
 from rover_energy.rover import RoverParameters
@@ -130,3 +131,10 @@ def test_diagnostics_are_well(driven: SimpleNamespace) -> None:
     if driven.summary["real_time_s"] and "mujoco" in str(driven.out):
         assert ("power: motors", 0) in found
         assert ("power: motors", 2) not in found
+
+
+def test_keys_of_the_summary_are_on_the_page(driven: SimpleNamespace) -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    section = page[page.index("| key of `drive.json` |") :]
+    named = {name for row in re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(driven.summary)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from rover_energy.control.command import Command, Measurement, Stop, StopReason
+from rover_energy.control.command import Measurement, Stop, StopReason
 from rover_energy.control.controller import Controller, Status
 from rover_energy.control.reference import ROW, Point
 from rover_energy.nodes import ros
+from rover_energy.simulation.protocol import Command
 from rover_energy.telemetry.audit import Audit
 
 CODES = {
@@ -85,7 +86,7 @@ def command_message(stamp: Any, command: Command) -> Any:
     """TwistStamped with the speed of the wheels' rims."""
     message = ros.message_class("geometry_msgs/msg/TwistStamped")()
     message.header.stamp, message.header.frame_id = stamp, "base_link"
-    message.twist.linear.x, message.twist.angular.z = float(command.rim_speed), float(command.yaw_rate)
+    message.twist.linear.x, message.twist.angular.z = float(command.speed), float(command.yaw_rate)
     return message
 
 

@@ -7,7 +7,7 @@ import time as clock
 from dataclasses import replace
 from typing import Any
 
-from rover_energy.control.command import STOP, Command, Stop, StopReason
+from rover_energy.control.command import Stop, StopReason
 from rover_energy.control.controller import Controller
 from rover_energy.control.settings import ControlParameters
 from rover_energy.errors import InputError, RoverEnergyError
@@ -23,6 +23,8 @@ from rover_energy.nodes.drive_messages import (
 from rover_energy.nodes.plan_folder import later, read_world, trajectory_from_message
 from rover_energy.nodes.settings import DriveParameters
 from rover_energy.simulation.geometry import rover_geometry
+from rover_energy.simulation.protocol import STOP, Command
+from rover_energy.simulation.run import WINDOW, Driver
 from rover_energy.telemetry.audit import Audit
 
 FEEDBACK_PERIOD, SETTLING = 0.5, 3.0  # [s] between two; most time to come to rest after a stop
@@ -88,10 +90,10 @@ class Drive(ros.Part):
             return
         stamp, time = message.header.stamp, ros.seconds(message.header.stamp)
         if self.controller is None or self.power is None:
-            self.last_command = STOP
+            self.driver = Driver()
         elif time >= self.due - 1e-6:
             self.step(time)
-        self.command(stamp, self.last_command)
+        self.command(stamp, self.driver.step(math.inf, WINDOW))
 
     def step(self, time: float) -> None:
         """Ask the controller."""
@@ -100,7 +102,7 @@ class Drive(ros.Part):
         measured = measurement_of(self.odometry, self.joints, self.power, self.meter[2], now, self.radius)
         self.due = time + self.settings.period
         plan = self.controller.reference.at(self.controller.plan_time)
-        self.last_command, self.status = self.controller.step(measured, now)
+        self.driver.command, self.status = self.controller.step(measured, now)
         self.governed += self.status.pace.rate < 0.99 and self.status.stop is None
         self.distance += abs(measured.speed) * self.settings.period
         self.send["reference"](reference_message(self.odometry.header.stamp, plan))
@@ -112,7 +114,7 @@ class Drive(ros.Part):
             self.handle.publish_feedback(feedback_message(self, self.controller, self.status, measured))
 
     def command(self, stamp: Any, command: Command) -> None:
-        """To the motor drivers, stamped as the odometry it answers."""
+        """To the motor drivers: the ramp's next point, stamped as the odometry it answers."""
         self.send["cmd_vel"](command_message(stamp, command))
 
     def on_silence(self) -> None:
@@ -138,10 +140,9 @@ class Drive(ros.Part):
             result = result_class(error_code=self.refusal, error_text=str(error))
             handle.abort()
             return result
-        self.handle, self.last_command = handle, STOP
-        self.audit, self.governed, self.distance = Audit(longest=0.03), 0, 0.0
+        self.handle, self.driver = handle, Driver()
+        self.audit, self.governed, self.distance, self.heard = Audit(longest=0.03), 0, 0.0, clock.monotonic()
         self.began = self.due = self.next_feedback = self.status_time()
-        self.heard = clock.monotonic()
         self.send["trajectory"](handle.request.trajectory)
         self.done = ros.need("rclpy.task").Future(executor=self.ros.executor)
         self.controller = controller
@@ -176,7 +177,7 @@ class Drive(ros.Part):
     def finish(self, stop: Stop | None) -> None:
         """The drive is over; None: cancelled, or the node was deactivated."""
         self.ended, self.stop = self.controller, stop
-        self.controller, self.last_command = None, STOP
+        self.controller, self.driver = None, Driver()
         self.done.set_result(True)
 
     def result(self, result: Any) -> Any:
