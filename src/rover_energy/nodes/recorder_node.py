@@ -12,6 +12,8 @@ from rover_energy.nodes import ros
 from rover_energy.nodes.settings import RecorderParameters
 from rover_energy.nodes.topics import INTERFACES, TOPICS
 
+DEPTH = 5000  # messages that may wait while the disk is slow
+
 
 def interface_definitions() -> list[Path]:
     """Installed .msg files of the message package. Raises InputError when they are not found."""
@@ -55,7 +57,7 @@ class Recorder(ros.Part):
         for topic in TOPICS:
             name = topic.name if topic.name.startswith("/") else f"{self.ros.get_namespace().rstrip('/')}/{topic.name}"
             connection = self.writer.add_connection(name, topic.kind, typestore=store)
-            self.subscribe(topic.name, self._keep(connection), raw=True)
+            self.subscribe(topic.name, self._keep(connection), depth=DEPTH, raw=True)
 
         clocks = ros.need("rclpy.clock")
         steady = clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME)

@@ -35,12 +35,12 @@ def message_class(kind: str) -> Any:
     return getattr(need(f"{package}.{folder}"), name)
 
 
-def quality(name: str) -> Any:
-    """QoS profile by its name in the contract."""
+def quality(name: str, depth: int = 0) -> Any:
+    """QoS profile by its name in the contract; a depth above 0 takes the place of its own."""
     qos = need("rclpy.qos")
-    reliable, latched, depth = QOS[name]
+    reliable, latched, usual = QOS[name]
     return qos.QoSProfile(
-        depth=depth,
+        depth=depth or usual,
         reliability=qos.ReliabilityPolicy.RELIABLE if reliable else qos.ReliabilityPolicy.BEST_EFFORT,
         durability=qos.DurabilityPolicy.TRANSIENT_LOCAL if latched else qos.DurabilityPolicy.VOLATILE,
     )
@@ -101,10 +101,10 @@ class Part:
         made: Callable[[Any], None] = self.ros.create_publisher(message_class(entry.kind), topic, quality(entry.qos)).publish
         return made
 
-    def subscribe(self, topic: str, callback: Callable[[Any], None], **options: Any) -> None:
-        """Call back for each message of a topic of the contract."""
+    def subscribe(self, topic: str, callback: Callable[[Any], None], *, depth: int = 0, **options: Any) -> None:
+        """Call back for each message of a topic of the contract; `depth` as in `quality`."""
         entry = BY_NAME[topic]
-        self.ros.create_subscription(message_class(entry.kind), topic, callback, quality(entry.qos), **options)
+        self.ros.create_subscription(message_class(entry.kind), topic, callback, quality(entry.qos, depth), **options)
 
 
 def declare(ros: Any, parameters: type[NodeParameters]) -> None:
