@@ -49,7 +49,7 @@ TOPICS: tuple[Topic, ...] = (
           "cap of the motor drivers; when it lapses they take nothing"),
     Topic("cmd_vel", "geometry_msgs/msg/TwistStamped", "command", 50.0, "base_link", "drive",
           "speed of the wheels' rims and yaw rate; lapses after 0.2 s"),
-    Topic("reference", "nav_msgs/msg/Odometry", "stream", 50.0, "map", "drive",
+    Topic("reference", "nav_msgs/msg/Odometry", "stream", 25.0, "map", "drive",
           "where the plan is; stamped as the odom that it belongs to"),
     Topic("trajectory", f"{INTERFACES}/msg/EnergyTrajectory", "latched", 0.0, "map", "drive", "the trajectory that is driven"),
     Topic("plan", f"{INTERFACES}/msg/EnergyTrajectory", "latched", 0.0, "map", "planner", "the last plan that was asked for"),
