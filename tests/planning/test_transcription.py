@@ -153,8 +153,8 @@ def test_a_rover_without_a_battery_needs_no_battery_state() -> None:
 def test_pieces_follow_length_and_duration() -> None:
     assert piece_count(20.0, 40.0) == 36
     assert piece_count(20.0, 140.0) == 100  # slow drives are cut finely, too
-    assert piece_count(0.5, 1.0) == 16
-    assert all(piece_count(d, 2.0 * d) % 4 == 0 for d in np.linspace(1.0, 300.0, 37))
+    assert piece_count(0.5, 1.0) == 12
+    assert all(piece_count(d, 2.0 * d) % 2 == 0 for d in np.linspace(1.0, 300.0, 37))
 
 
 def test_the_rest_of_a_trajectory_is_the_guess_for_driving_on() -> None:

@@ -9,7 +9,7 @@ killed.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import casadi as ca
@@ -100,12 +100,18 @@ class Optimiser:
         return outcome
 
     def _first(self, programme: Programme, attempts: tuple[str, ...], max_iterations: int) -> Outcome:
-        """The first success of several attempts, or the last failure."""
-        outcome = self._solve(programme, attempts[0], max_iterations)
+        """The first optimum of several attempts, else the fastest feasible iterate, else the last failure.
+
+        With a feasible iterate in hand no other solver is asked any more.
+        """
+        found = [self._solve(programme, attempts[0], max_iterations)]
         for name in attempts[1:]:
-            if not outcome.solved:
-                outcome = self._merge(outcome, self._solve(programme, name, max_iterations))
-        return outcome
+            if (found[-1].quality == "optimal" and found[-1].solved) or (name == "ipopt" and any(o.solved for o in found)):
+                break
+            found.append(self._merge(found[-1], self._solve(programme, name, max_iterations)))
+        solved = [outcome for outcome in found if outcome.solved]
+        best = min(solved, key=lambda o: (o.quality != "optimal", _duration(o.x))) if solved else found[-1]
+        return replace(best, iterations=found[-1].iterations, solves=found[-1].solves, solve_seconds=found[-1].solve_seconds)
 
     def _opened(self, programme: Programme) -> Programme:
         """Bounds of place opened to the guess where it uses what is held back (see `transcription.opened_to`)."""
@@ -171,6 +177,11 @@ class Optimiser:
         sub_x, sub_parameters = subdivide(oracle, programme, x, DENSITY)
         _, limits = oracle.limits(sub_x, sub_parameters)
         return excess_at_samples(programme, limits)
+
+
+def _duration(x: Any) -> float:
+    """Unit duration of a variable vector [s]."""
+    return float(x[7])
 
 
 COMMON_OPTIONS: dict[str, Any] = {
@@ -271,8 +282,6 @@ def excess_at_samples(programme: Programme, limits: Any) -> Any:
 
 def tighten(programme: Programme, excess: Any) -> Programme:
     """The programme with every overshooting sample held back by what was found around it."""
-    from dataclasses import replace
-
     rows = programme.limit_rows.reshape(programme.pieces, SAMPLES, len(ROWS))
     margin = 1.2 * excess
     margin[0, 0] = 0.0

@@ -171,7 +171,7 @@ class _Planning:
         programme = build_programme(self.world, self.start, path, fastest)
         self.clock.lap("transcription", began_build)
         best = self._optimised(programme, path)
-        if self.start.speed == 0.0 and (best is None or self._tardy(best, fastest)):
+        if self.start.speed == 0.0 and (best is None or best.status != "optimal" or self._tardy(best, fastest)):
             best = self._surest(best, path, fastest)
         if best is None:
             raise self._refusal()
@@ -193,7 +193,7 @@ class _Planning:
         sure = self._fallback(path, timing)
         if best is None or sure is None or best.duration <= sure.duration:
             return best or sure
-        self.notes.append(f"the optimum of {best.duration:.2f} s is slower than the plan along the searched path")
+        self.notes.append(f"the {best.status} plan of {best.duration:.2f} s is slower than the one along the searched path")
         return sure
 
     def rerun(self, previous: PlannedTraverse) -> PlannedTraverse:
@@ -286,6 +286,9 @@ class _Planning:
                 return None
             finally:
                 self.clock.lap("optimisation", began)
+            if not isinstance(outcome, Outcome):
+                self.notes.append(f"the solver answered with {type(outcome).__name__}, not with an outcome")
+                return None
             if not outcome.solved:
                 self.notes.append(f"{outcome.solver}: {outcome.status}")
                 return None

@@ -122,9 +122,9 @@ def limit_rows(variant: Variant, pieces: int) -> Any:
 
 
 def piece_count(length: float, duration: float) -> int:
-    """Number of pieces for a path [m] driven in a time [s], a multiple of four so that few solvers are made."""
+    """Number of pieces for a path [m] driven in a time [s], an even one so that few solvers are made."""
     wanted = max(length * PIECES_PER_METRE, duration / SECONDS_PER_PIECE)
-    return int(np.clip(4 * np.ceil(wanted / 4.0), LEAST_PIECES, MOST_PIECES))
+    return int(np.clip(2 * np.ceil(wanted / 2.0), LEAST_PIECES, MOST_PIECES))
 
 
 def duration_ratios(pieces: int, *, moving: bool = False) -> Any:
