@@ -59,7 +59,7 @@ def demo(
     A rover with an aged generator crosses 60 m of craters under a Sun that stands 5 degrees high: in the shadows it lives on its
     generator and a small battery, and slows down where both do not give more.
 
-    **Example:** rover-energy demo --seed 3 --out /tmp/demo
+    **Example:** rover-energy demo --seed 3 --out my_demo
 
     **Exit codes:** 0 certified plan, 1 this seed has no way between the corners, 2 unusable input.
     """
