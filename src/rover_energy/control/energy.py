@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from rover_energy.control.load import Estimate, LoadModel
 from rover_energy.control.reference import ROW, Reference
-from rover_energy.power.battery import charge_limit, floor_energy, usable_capacity
+from rover_energy.power.battery import charge_limit, discharge_towards_floor, floor_energy, usable_capacity
 from rover_energy.rover import RoverParameters
 
 Array = NDArray[np.float64]
 
 RATES = np.array([1.1, 1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2])
 MOST_SAMPLES = 120
-TAPER_SECONDS = 20.0  # the last of the store above the floor is given out over no less
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ class EnergyGuard:
         """What the battery may add now [W]: its limit, and little enough to come to the floor slowly and never below it."""
         if not self.use_battery:
             return 0.0
-        above = (energy - self.floor) * self.battery.discharge_efficiency
-        return max(0.0, min(limit, above / TAPER_SECONDS))
+        return discharge_towards_floor(self.battery, energy, limit)
 
     def outlook(self, time: float, energy: float, constant: float, bias: float, estimate: Estimate) -> EnergyOutlook:
         """The rest of the drive from plan time `time` [s] with `energy` [J] stored.

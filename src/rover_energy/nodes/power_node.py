@@ -10,13 +10,12 @@ from rover_energy.nodes.plan_folder import read_bus
 from rover_energy.nodes.power_messages import battery_state, load_state, power_state
 from rover_energy.nodes.settings import PowerParameters
 from rover_energy.parameters import load_yaml
-from rover_energy.power.battery import discharge_limit, floor_energy, usable_capacity
+from rover_energy.power.battery import discharge_limit, discharge_towards_floor, floor_energy, usable_capacity
 from rover_energy.power.storage import Step, full_battery, step_battery
 from rover_energy.power.switched import LoadList, SheddingParameters, Switchboard, Wish
 
 MOTORS = "drive"
 LIFETIME = 0.2  # [s] of a cap
-TAPER_SECONDS = 20.0  # [s] over which the last of the store above the floor is given out
 NOTHING = Step(math.nan, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -51,8 +50,8 @@ class Power(ros.Part):
         """What the battery may add now [W]: its limit, and little enough to reach the floor slowly and never pass it."""
         if not self.mission.use_battery:
             return 0.0
-        above = (self.energy - self.floor) * self.rover.battery.discharge_efficiency
-        return max(0.0, min(float(discharge_limit(self.rover.battery, self.state_of_charge)), above / TAPER_SECONDS))
+        most = float(discharge_limit(self.rover.battery, self.state_of_charge))
+        return discharge_towards_floor(self.rover.battery, self.energy, most)
 
     @property
     def available(self) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rover_energy.planning.stage import CONTROLS
-from rover_energy.planning.trajectory import Trajectory
+from rover_energy.planning.trajectory import Array, Trajectory
 from rover_energy.planning.transcription import Motion, Programme, continue_programme, to_trajectory
 from rover_energy.planning.world import World
 
@@ -42,9 +42,8 @@ class Rest:
     def head(self) -> Trajectory:
         """The earlier trajectory up to the joint."""
         old, k = self.trajectory, self.first
-        assert old.heading is not None
-        assert old.speed is not None
-        return Trajectory("unicycle", old.start, old.durations[:k], heading=old.heading[:k], speed=old.speed[:k])
+        heading, speed = _rows(old)
+        return Trajectory("unicycle", old.start, old.durations[:k], heading=heading[:k], speed=speed[:k])
 
     def programme(self, world: World, start: Motion, elapsed: float) -> Programme:
         """From `start` to the joint, at the earlier plan's speed and heading rate; energy is the certificate's matter."""
@@ -59,23 +58,23 @@ class Rest:
 
     def _motion(self) -> tuple[float, float]:
         """Heading rate and horizontal speed at the joint."""
-        old, k = self.trajectory, self.first
-        assert old.heading is not None
-        assert old.speed is not None
-        return float(old.heading[k, 1]), float(old.speed[k, 0])
+        heading, speed = _rows(self.trajectory)
+        return float(heading[self.first, 1]), float(speed[self.first, 0])
 
     def joined(self, programme: Programme, x: object) -> Trajectory:
         """The new beginning and the rest as one trajectory; their joint is exact in heading, heading rate and speed."""
         old, k = self.trajectory, self.first
-        assert old.heading is not None
-        assert old.speed is not None
         solution = np.array(x, dtype=float)
         end = solution[-programme.variant.states :]
         end[2], (end[3], end[5]) = programme.lower_g[-3], self._motion()
         new = to_trajectory(programme, solution)
-        assert new.heading is not None
-        assert new.speed is not None
-        return Trajectory(
-            "unicycle", new.start, np.concatenate([new.durations, old.durations[k:]]),
-            heading=np.vstack([new.heading, old.heading[k:]]), speed=np.vstack([new.speed, old.speed[k:]]),
-        )  # fmt: skip
+        heading, speed = (np.vstack([begun, rest[k:]]) for begun, rest in zip(_rows(new), _rows(old), strict=True))
+        durations = np.concatenate([new.durations, old.durations[k:]])
+        return Trajectory("unicycle", new.start, durations, heading=heading, speed=speed)
+
+
+def _rows(trajectory: Trajectory) -> tuple[Array, Array]:
+    """Coefficients of heading and speed, which a `unicycle` trajectory always has."""
+    assert trajectory.heading is not None
+    assert trajectory.speed is not None
+    return trajectory.heading, trajectory.speed

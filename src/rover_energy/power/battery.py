@@ -22,6 +22,8 @@ example of the BPX standard, Faraday Institution). One value stands for the sum 
 """
 GAS_CONSTANT = 8.314462618
 """Molar gas constant [J/(mol K)]."""
+TAPER_SECONDS = 20.0
+"""Least time over which the last of the store above the floor is given out [s]."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,24 @@ def discharge_limit(parameters: BatteryParameters, state_of_charge: ArrayLike) -
     share = np.clip(soc / taper, 0.0, 1.0) if taper > 0.0 else np.where(np.isnan(soc), np.nan, soc > 0.0)
     limit: NDArray[np.float64] = _peak_power(parameters, parameters.max_discharge_power) * share
     return limit
+
+
+def discharge_towards_floor(parameters: BatteryParameters, energy: float, limit: float) -> float:
+    """What the battery may add to the bus [W] so that it comes to its floor slowly and never passes it.
+
+    min(limit, (energy - floor) discharge_efficiency / TAPER_SECONDS), 0 at and below the floor. Bus and governor use
+    the same rule, so that the governor counts on no more than the bus will give.
+
+    Parameters
+    ----------
+    parameters : BatteryParameters
+    energy : float
+        Stored energy [J].
+    limit : float
+        Discharge limit at that energy [W], see `discharge_limit`.
+    """
+    above = (energy - floor_energy(parameters)) * parameters.discharge_efficiency
+    return max(0.0, min(limit, above / TAPER_SECONDS))
 
 
 def charge_limit(parameters: BatteryParameters, state_of_charge: ArrayLike) -> NDArray[np.float64]:
