@@ -30,6 +30,7 @@ from rover_energy.planning.oracle import load_oracle
 from rover_energy.planning.retiming import retime
 from rover_energy.planning.stage import CONTROLS, SAMPLES, Variant
 from rover_energy.planning.transcription import (
+    DRIVING_PIECES_PER_METRE,
     Motion,
     Programme,
     build_programme,
@@ -151,7 +152,8 @@ def test_a_rover_without_a_battery_needs_no_battery_state() -> None:
 
 
 def test_pieces_follow_length_and_duration() -> None:
-    assert piece_count(20.0, 40.0) == 36
+    assert piece_count(20.0, 40.0) == 32
+    assert piece_count(20.0, 40.0, per_metre=DRIVING_PIECES_PER_METRE) == 36
     assert piece_count(20.0, 140.0) == 100  # slow drives are cut finely, too
     assert piece_count(0.5, 1.0) == 12
     assert all(piece_count(d, 2.0 * d) % 2 == 0 for d in np.linspace(1.0, 300.0, 37))

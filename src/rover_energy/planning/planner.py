@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ import numpy as np
 from rover_energy.environment.scene import Environment
 from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.mission import MissionParameters
-from rover_energy.parameters import to_mapping
 from rover_energy.planning.certificate import Certificate, certify
 from rover_energy.planning.departure import from_now_on, within_limits
 from rover_energy.planning.energy_timing import slow_for_energy, violated
@@ -26,7 +25,7 @@ from rover_energy.planning.follow import FollowError, fastest_passing
 from rover_energy.planning.front_end import find_path
 from rover_energy.planning.optimiser import Outcome
 from rover_energy.planning.path import Path
-from rover_energy.planning.plan_file import Plan
+from rover_energy.planning.planned import Clock, PlannedTraverse
 from rover_energy.planning.refusal import Refusal
 from rover_energy.planning.rejoin import Rest
 from rover_energy.planning.repair import corrections, stretch_factor
@@ -41,6 +40,7 @@ from rover_energy.planning.transcription import (
     continue_programme,
     to_trajectory,
 )
+from rover_energy.planning.windows import LONGEST_WHOLE, Windows
 from rover_energy.planning.world import World
 from rover_energy.rover import RoverParameters
 from rover_energy.terrain.surface import Surface
@@ -51,45 +51,6 @@ REPAIRS = 4  # certificates after the first
 CORRECTIONS = 2  # further solves with what the certificate found held back
 LONGEST = 30.0  # guesses: the length of a solution beyond which it is taken for nonsense, and not sampled
 WORSE_THAN_FALLBACK = 1.03  # a plan slower than its first guess by more is held against the fallback
-
-
-@dataclass
-class Clock:
-    """Seconds spent in each part of a plan."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def lap(self, name: str, began: float) -> None:
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
-
-
-@dataclass(frozen=True, eq=False)
-class PlannedTraverse:
-    """A certified plan.
-
-    start : where and when it begins. status : "optimal", "feasible" where the solver stopped short of the optimum, or
-    "fallback" for the slower plan along the searched path. facts : solver, iterations, seconds.
-    """
-
-    start: Motion
-    trajectory: Trajectory
-    certificate: Certificate
-    path: Path
-    status: str
-    facts: dict[str, Any]
-
-    @property
-    def duration(self) -> float:
-        """[s]"""
-        return self.trajectory.duration
-
-    def to_plan(self, world: World) -> Plan:
-        """What `plan.json` holds."""
-        rover = to_mapping(world.rover)
-        return Plan(
-            self.trajectory, limits=rover["limits"], rover=rover, certificate=self.certificate.to_mapping(), status=self.status,
-            solver=self.facts, extra={"mission": to_mapping(world.mission), "terrain": world.terrain.name},
-        )  # fmt: skip
 
 
 def plan_traverse(
@@ -170,12 +131,39 @@ class _Planning:
         began_build = time.perf_counter()
         programme = build_programme(self.world, self.start, path, fastest)
         self.clock.lap("transcription", began_build)
-        best = self._optimised(programme, path)
+        best = self._by_windows(path, fastest) if programme.pieces > LONGEST_WHOLE else None
+        best = best or self._optimised(programme, path)
         if self.start.speed == 0.0 and (best is None or best.status != "optimal" or self._tardy(best, fastest)):
             best = self._surest(best, path, fastest)
         if best is None:
             raise self._refusal()
         return self._finished(best, began)
+
+    def _by_windows(self, path: Path, fastest: Timing) -> PlannedTraverse | None:
+        """A long traverse, planned window by window; None when that fails, and the programme must be solved whole."""
+        rationed = bool(violated(fastest, self.mission))
+        try:
+            timing = self._within_energy(path) if rationed else fastest
+        except TimingError:
+            return None
+        windows = Windows(build_programme(self.world, self.start, path, timing), rationed=rationed)
+        self.solver.set_scene(self.world.fields)
+        began = time.perf_counter()
+        try:
+            outcome = windows.solve(lambda programme: self.solver.optimise(programme, seconds=self.seconds))
+        except RoverEnergyError as failure:
+            self.notes.append(f"window by window: {failure}")
+            return None
+        finally:
+            self.clock.lap("optimisation", began)
+        if not outcome.solved:
+            self.notes.append(f"window by window: {outcome.solver}: {outcome.status}")
+            return None
+        trajectory, certificate = self._repaired(windows.trajectory())
+        if not certificate.passed:
+            self.notes.append(f"window by window: {failing(certificate)}")
+            return None
+        return PlannedTraverse(self.start, trajectory, certificate, path, outcome.quality, _facts(outcome))
 
     def _tardy(self, plan: PlannedTraverse, fastest: Timing) -> bool:
         """Whether the plan is so slow that the searched path may do better; never where energy is what it saves."""

@@ -18,7 +18,8 @@ from rover_energy.planning.trajectory import Trajectory
 from rover_energy.planning.world import HELD_BACK, World
 from rover_energy.power.battery import floor_energy, usable_capacity
 
-PIECES_PER_METRE = 1.8
+PIECES_PER_METRE = 1.6
+DRIVING_PIECES_PER_METRE = 1.8  # of a rover that drives: it has little time to mend what overshoots between samples
 SECONDS_PER_PIECE = 1.4  # at most, at the guess: where power is short the drive is slow, and long pieces cannot follow the ground
 LEAST_PIECES, MOST_PIECES = 12, 1200
 #: Lengths of the first pieces against the rest (mirrored at the end): the speed rises within few metres.
@@ -121,9 +122,9 @@ def limit_rows(variant: Variant, pieces: int) -> Any:
     return first[:, None] + np.arange(limits)
 
 
-def piece_count(length: float, duration: float) -> int:
+def piece_count(length: float, duration: float, *, per_metre: float = PIECES_PER_METRE) -> int:
     """Number of pieces for a path [m] driven in a time [s], an even one so that few solvers are made."""
-    wanted = max(length * PIECES_PER_METRE, duration / SECONDS_PER_PIECE)
+    wanted = max(length * per_metre, duration / SECONDS_PER_PIECE)
     return int(np.clip(2 * np.ceil(wanted / 2.0), LEAST_PIECES, MOST_PIECES))
 
 
@@ -151,7 +152,8 @@ def continue_programme(world: World, start: Motion, trajectory: Trajectory, elap
     """The programme for driving on from `start` to the end of a trajectory of which `elapsed` [s] are driven."""
     rest = trajectory.evaluate(np.linspace(elapsed, trajectory.duration, 50))
     length = float(np.trapezoid(rest.speed, rest.t))
-    ratios = duration_ratios(piece_count(length, trajectory.duration - elapsed), moving=start.speed > MOVING)
+    pieces = piece_count(length, trajectory.duration - elapsed, per_metre=DRIVING_PIECES_PER_METRE)
+    ratios = duration_ratios(pieces, moving=start.speed > MOVING)
     guess = guess_from_trajectory(world, start, trajectory, elapsed, ratios)
     goal = trajectory.end_pose
     turns = round((start.heading - float(rest.heading[0])) / (2.0 * np.pi))  # stay on the trajectory's branch
