@@ -87,7 +87,7 @@ def rows(groups: dict[float, list[Point]]) -> list[Sequence[Any]]:
         median = [
             quantiles([getattr(p, name) for p in good], (0.5,))[0] for name in ("pieces", "first_solve", "total", "iterations")
         ]
-        each = quantiles([1e3 * p.solve / (p.pieces * p.iterations) for p in good], (0.5,))[0]
+        each = quantiles([1e3 * p.total / p.length for p in good], (0.5,))[0]
         result.append((f"{length:g} m", len(points), len(good), median[0], 1e3 * median[1], 1e3 * median[2], median[3], each))
     return result
 
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> list[Point]:
         [length for length in lengths for _ in range(options.problems)], len(lengths) * options.problems, "growth"
     ):
         groups[length].append(measure(world, length, rng, solver))
-    columns = ("length", "problems", "optimal", "pieces", "first solve ms", "whole plan ms", "iterations", "ms/piece/iteration")
+    columns = ("length", "problems", "optimal", "pieces", "first solve ms", "whole plan ms", "iterations", "ms/m")
     print(table(columns, rows(groups), f"growth, {options.problems} problems per length; medians of the optimal plans"))
     points = [p for group in groups.values() for p in group]
     print(", ".join(f"exponent of {name} {exponent(points, name):.2f}" for name in ("first_solve", "total")))

@@ -162,20 +162,21 @@ def _nearest(points: Array, tree: Any, polygons: NDArray[np.object_]) -> tuple[f
 
 def continuity_check(trajectory: Trajectory) -> Check:
     """Largest jump of position, heading, speed or heading rate at a joint, and between the first piece and `start`."""
-    last, first = np.arange(trajectory.pieces - 1), np.arange(1, trajectory.pieces)
-    before = trajectory.evaluate_local(last, trajectory.durations[:-1])
-    after = trajectory.evaluate_local(first, np.zeros(first.size))
-    jumps = np.zeros(trajectory.pieces)
-    for name in ("x", "y", "speed", "heading_rate"):
-        jumps[1:] = np.maximum(jumps[1:], np.abs(getattr(after, name) - getattr(before, name)))
-    jumps[1:] = np.maximum(jumps[1:], np.abs(wrapped(after.heading - before.heading)))
-    origin = trajectory.evaluate_local(np.zeros(1, dtype=np.intp), np.zeros(1))
-    pose = np.array([origin.x[0], origin.y[0], origin.heading[0]]) - trajectory.start
+    n = trajectory.pieces
+    # ends of all pieces but the last, beginnings of all: in one call, because it is the calls that cost
+    piece = np.concatenate([np.arange(n - 1), np.arange(n)])
+    at = trajectory.evaluate_local(piece, np.concatenate([trajectory.durations[:-1], np.zeros(n)]))
+    before, after, origin = slice(0, n - 1), slice(n, None), n - 1
+    jumps = np.zeros(n)
+    for values in (at.x, at.y, at.speed, at.heading_rate):
+        jumps[1:] = np.maximum(jumps[1:], np.abs(values[after] - values[before]))
+    jumps[1:] = np.maximum(jumps[1:], np.abs(wrapped(at.heading[after] - at.heading[before])))
+    pose = np.array([at.x[origin], at.y[origin], at.heading[origin]]) - trajectory.start
     jumps[0] = max(abs(pose[0]), abs(pose[1]), abs(float(wrapped(pose[2]))))
-    at = int(np.argmax(np.where(np.isnan(jumps), np.inf, jumps)))
-    worst = float(jumps[at])
+    joint = int(np.argmax(np.where(np.isnan(jumps), np.inf, jumps)))
+    worst = float(jumps[joint])
     margin = JOINT_TOLERANCE - worst
-    return Check("continuity", "m, rad, s", worst, JOINT_TOLERANCE, margin, float(trajectory.knots[at]), 0.0, margin >= 0.0)
+    return Check("continuity", "m, rad, s", worst, JOINT_TOLERANCE, margin, float(trajectory.knots[joint]), 0.0, margin >= 0.0)
 
 
 def wrapped(angle: Any) -> Any:

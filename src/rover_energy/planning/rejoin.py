@@ -16,7 +16,7 @@ from rover_energy.planning.trajectory import Array, Trajectory
 from rover_energy.planning.transcription import Motion, Programme, continue_programme, to_trajectory
 from rover_energy.planning.world import World
 
-WINDOW = 14.0  # [s] after which the earlier plan is met again
+WINDOW = 12.0  # [s] after which the earlier plan is met again
 LEAST_REST = 6.0  # [s] of the earlier plan after that; with less, the whole rest is planned anew
 FREE_YAW_ACCELERATION = 1.0  # [rad/s2]
 
