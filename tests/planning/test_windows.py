@@ -46,7 +46,7 @@ def by_windows(world: World) -> PlannedTraverse:
 
 
 def whole(world: World, monkeypatch: pytest.MonkeyPatch) -> PlannedTraverse:
-    monkeypatch.setattr(planner, "LONGEST_WHOLE", 10**6)
+    monkeypatch.setattr(planner, "LONG", math.inf)
     return plan(world)
 
 

@@ -40,7 +40,7 @@ from rover_energy.planning.transcription import (
     continue_programme,
     to_trajectory,
 )
-from rover_energy.planning.windows import LONGEST_WHOLE, Windows
+from rover_energy.planning.windows import LONG, Windows
 from rover_energy.planning.world import World
 from rover_energy.rover import RoverParameters
 from rover_energy.terrain.surface import Surface
@@ -128,25 +128,35 @@ class _Planning:
         began = time.perf_counter()
         path = self._path()
         fastest = self._fastest(path)
+        guess, failure = self._affordable(path, fastest)
         began_build = time.perf_counter()
-        programme = build_programme(self.world, self.start, path, fastest)
+        programme = build_programme(self.world, self.start, path, guess)
         self.clock.lap("transcription", began_build)
-        best = self._by_windows(path, fastest) if programme.pieces > LONGEST_WHOLE else None
+        rationed = guess is not fastest
+        best = self._by_windows(programme, path, rationed=rationed) if path.length > LONG and not failure else None
         best = best or self._optimised(programme, path)
-        if self.start.speed == 0.0 and (best is None or best.status != "optimal" or self._tardy(best, fastest)):
-            best = self._surest(best, path, fastest)
+        if self.start.speed == 0.0 and (best is None or best.status != "optimal" or self._tardy(best, guess)):
+            best = self._surest(best, path, guess, failure)
         if best is None:
             raise self._refusal()
         return self._finished(best, began)
 
-    def _by_windows(self, path: Path, fastest: Timing) -> PlannedTraverse | None:
-        """A long traverse, planned window by window; None when that fails, and the programme must be solved whole."""
-        rationed = bool(violated(fastest, self.mission))
+    def _affordable(self, path: Path, fastest: Timing) -> tuple[Timing, TimingError | None]:
+        """The drive that keeps floor, budget and deadline, or the fastest and why there is none along this path.
+
+        Begun at a drive that the energy allows, the optimum of an energy-bound problem is found more often, and is better. A
+        rover that drives begins at the fastest drive.
+        """
+        if self.start.speed > 0.0 or not violated(fastest, self.mission):
+            return fastest, None
         try:
-            timing = self._within_energy(path) if rationed else fastest
-        except TimingError:
-            return None
-        windows = Windows(build_programme(self.world, self.start, path, timing), rationed=rationed)
+            return self._within_energy(path), None
+        except TimingError as failure:
+            return fastest, failure
+
+    def _by_windows(self, programme: Programme, path: Path, *, rationed: bool) -> PlannedTraverse | None:
+        """A long traverse, planned window by window; None when that fails, and the programme must be solved whole."""
+        windows = Windows(programme, rationed=rationed)
         self.solver.set_scene(self.world.fields)
         began = time.perf_counter()
         try:
@@ -165,16 +175,16 @@ class _Planning:
             return None
         return PlannedTraverse(self.start, trajectory, certificate, path, outcome.quality, _facts(outcome))
 
-    def _tardy(self, plan: PlannedTraverse, fastest: Timing) -> bool:
-        """Whether the plan is so slow that the searched path may do better; never where energy is what it saves."""
-        hurried = self.mission.weights.energy == 0.0 and not violated(fastest, self.mission)
-        return hurried and plan.duration > WORSE_THAN_FALLBACK * fastest.duration
+    def _tardy(self, plan: PlannedTraverse, guess: Timing) -> bool:
+        """Whether the plan is so slow that the searched path may do better; never where the mission wants to save energy."""
+        affordable = not violated(guess, self.mission)
+        return affordable and self.mission.weights.energy == 0.0 and plan.duration > WORSE_THAN_FALLBACK * guess.duration
 
-    def _surest(self, best: PlannedTraverse | None, path: Path, fastest: Timing) -> PlannedTraverse | None:
+    def _surest(
+        self, best: PlannedTraverse | None, path: Path, timing: Timing, failure: TimingError | None
+    ) -> PlannedTraverse | None:
         """The faster of the optimum, if there is one, and the plan along the searched path. Raises Refusal when neither is."""
-        try:
-            timing = self._within_energy(path) if violated(fastest, self.mission) else fastest
-        except TimingError as failure:
+        if failure is not None:
             if best is None:
                 raise Refusal.from_timing(failure) from None
             return best

@@ -21,7 +21,8 @@ from rover_energy.planning.stage import CONTROLS
 from rover_energy.planning.trajectory import Array, Trajectory
 from rover_energy.planning.transcription import Programme, limit_rows, piece_ratios, split, to_trajectory
 
-LONGEST_WHOLE = 96  # pieces of a programme that is solved whole
+LONG = 60.0  # [m] of path from which on windows serve: a short but slow drive is better solved whole
+LONGEST_WHOLE = 96  # pieces of the last window, which takes what is left whole
 WINDOW = 72  # pieces of a window
 KEPT = 52  # of them are kept
 END_SPEED = 0.9  # of the guess, at the end of a window: the guess drives at the limits, where no interior point lies
