@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rover_energy import __version__
+from rover_energy.cli.battery_lint import battery_lint
 from rover_energy.cli.calibrate import calibrate
 from rover_energy.cli.demo import demo
 from rover_energy.cli.drive import drive
@@ -60,3 +61,4 @@ app.command()(sun)
 app.command()(rover)
 app.command()(calibrate)
 app.command()(wheels)
+app.command()(battery_lint)
