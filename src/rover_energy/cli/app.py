@@ -11,7 +11,9 @@ from rover_energy.cli.battery_lint import battery_lint
 from rover_energy.cli.calibrate import calibrate
 from rover_energy.cli.demo import demo
 from rover_energy.cli.drive import drive
+from rover_energy.cli.import_logs import app as import_logs
 from rover_energy.cli.plan import plan
+from rover_energy.cli.refit import refit
 from rover_energy.cli.rover import rover
 from rover_energy.cli.sun import sun
 from rover_energy.cli.terrain import app as terrain
@@ -62,3 +64,5 @@ app.command()(rover)
 app.command()(calibrate)
 app.command()(wheels)
 app.command()(battery_lint)
+app.command()(refit)
+app.add_typer(import_logs, name="import")

@@ -37,8 +37,10 @@ ODD = 30.0
 """Squared misfit at which an instant counts as unexplained, however much larger it is."""
 SMALLEST = 0.05
 """Least error of a ratio that is looked for: below it lie the classes of meters."""
-CLEAR = 12.0
+CLEAR = 8.0
 """An instant speaks for a wrong ratio when the error by it is so many times what the classes of the meters may do."""
+STEADY = 11
+"""Readings whose median stands for one, where it must not be chosen by its own noise."""
 LEAST = 5
 """Instants that must agree on a ratio before it is tried."""
 BRIDGE = 4
@@ -148,17 +150,20 @@ def _best_segments(tree: MeterTree, power: Array) -> list[tuple[int, int, int]]:
     off at `ODD`, so that what neither explains, as another fault at the same time, counts for neither.
     """
     along, size, misfit, lasting = _projections(tree, power)
+    from scipy.ndimage import median_filter
+
     deviation = np.sqrt(tree.variance(power))
     found: list[tuple[float, int, int, int]] = []
     for column in range(power.shape[1]):
         u, y = np.sqrt(size[:, column]), along[:, column]
         rest = misfit - y**2
+        # Chosen by its own noise, a reading would go with the misfit that this noise makes: it is chosen by its neighbours', too.
+        usual, allowed = median_filter(u, STEADY), CLEAR * median_filter(lasting[:, column], STEADY)
+        noisy = median_filter(np.abs(np.nan_to_num(power[:, column])), STEADY) < 5.0 * deviation[:, column]
         for share in _shares(y, u, misfit):
             ratio = 0.5 * (np.minimum(misfit, ODD) - np.minimum((y - share * u) ** 2 + rest, ODD))
-            clear = abs(share) * u > CLEAR * lasting[:, column]  # an error of the class lasts, and would add up like a wrong ratio
-            if share > 0.0:  # what is mostly noise goes with the misfit that this noise makes, and would accuse itself
-                clear &= np.abs(power[:, column]) > 5.0 * deviation[:, column]
-            sums, begun = _page(np.where(clear, ratio, 0.0))
+            silent = (abs(share) * usual <= allowed) | (noisy & (share > 0.0))
+            sums, begun = _page(np.where(silent, 0.0, ratio))
             for first, last in runs(sums > EVIDENCE):
                 peak = first + int(np.argmax(sums[first : last + 1]))
                 found.append((float(sums[peak]), column, int(begun[peak]), peak))
