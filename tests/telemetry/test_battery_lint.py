@@ -183,6 +183,7 @@ numbers = st.one_of(st.floats(width=32), st.sampled_from([0.0, 1.0, 100.0, 12000
 @given(data=st.data(), count=st.integers(1, 30))
 def test_no_stream_breaks_the_linter(data: st.DataObject, count: int) -> None:
     """Any numbers at all: findings, never an exception; and what is said is one line."""
+
     def column() -> np.ndarray:
         return np.array(data.draw(st.lists(numbers, min_size=count, max_size=count)))
 

@@ -11,6 +11,7 @@ from rover_energy.cli.battery_lint import battery_lint
 from rover_energy.cli.calibrate import calibrate
 from rover_energy.cli.demo import demo
 from rover_energy.cli.drive import drive
+from rover_energy.cli.forecast_score import forecast_score
 from rover_energy.cli.import_logs import app as import_logs
 from rover_energy.cli.plan import plan
 from rover_energy.cli.refit import refit
@@ -65,4 +66,5 @@ app.command()(calibrate)
 app.command()(wheels)
 app.command()(battery_lint)
 app.command()(refit)
+app.command()(forecast_score)
 app.add_typer(import_logs, name="import")

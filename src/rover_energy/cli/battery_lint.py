@@ -29,10 +29,10 @@ def battery_lint(
 ) -> None:
     """Check every sensor_msgs/BatteryState stream of a bag against its definition.
 
-    Finds percent for 0..1, a current of the wrong sign, milli-units, kelvins, 0 for "not measured", stamps that are missing, old or
-    out of order, cells that do not add up, charge that does not follow the current, values that no battery has, and sensors that
-    died. Each finding has the first message, its time and value, the limit and the remedy. Below them stands what the normaliser
-    (the node `battery_lint`) would do about it, and what would be left.
+    Finds percent for 0..1, a current of the wrong sign, milli-units, kelvins, 0 for "not measured", stamps that are missing, old
+    or out of order, cells that do not add up, charge that does not follow the current, values that no battery has, and sensors
+    that died. Each finding has the first message, its time and value, the limit and the remedy. Below them stands what the
+    normaliser (the node `battery_lint`) would do about it, and what would be left.
 
     **Example:** rover-energy battery-lint drive/bag
 

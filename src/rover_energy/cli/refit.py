@@ -34,7 +34,8 @@ def refit(
         Signal, typer.Option("--signal", help="Power of the motors, of the whole bus, or motor current; bags only")
     ] = Signal.motors,
     gravity: Annotated[
-        float | None, typer.Option("--gravity", help="Where the drives took place [m/s2]; without it as the inertial unit felt it")
+        float | None,
+        typer.Option("--gravity", help="Where the drives took place [m/s2]; without it as the inertial unit felt it"),
     ] = None,
     free: Annotated[str, typer.Option("--free", help="Fields of rover.yaml to fit, comma separated", metavar="A,B")] = "",
     mass: Annotated[float | None, typer.Option("--mass", help="Mass of the rover, in place of rover.yaml's [kg]")] = None,
@@ -128,8 +129,9 @@ def write(path: Path, text: str) -> None:
 def summary(result: RefitResult, gravity: float, out: Path | None) -> dict[str, Any]:
     """The result as plain data."""
     return {
-        "quantity": result.quantity, "runs": result.runs, "windows": result.windows, "window_s": result.seconds, "gravity": gravity,
-        "estimates": [asdict(estimate) for estimate in result.estimates], "covariance": result.covariance, "scale": result.scale,
+        "quantity": result.quantity, "runs": result.runs, "windows": result.windows, "window_s": result.seconds,
+        "gravity": gravity, "estimates": [asdict(estimate) for estimate in result.estimates],
+        "covariance": result.covariance, "scale": result.scale,
         "scores": {name: asdict(score) for name, score in result.scores.items()}, "folds": result.folds,
         "beats_grade": result.beats_grade, "findings": list(result.findings), "seed": result.seed,
         "out": str(out) if out is not None else None,

@@ -51,4 +51,6 @@ def read_messages(bag: Path, kinds: Sequence[str], topics: Sequence[str] = ()) -
     except AnyReaderError as error:
         raise InputError(str(bag), "BAG", f"cannot be read ({error})", "give the folder of a rosbag2 recording") from None
     except Exception as error:  # the library's readers raise what they meet in a damaged file: struct, key, type, storage errors
-        raise InputError(str(bag), "BAG", f"is damaged ({type(error).__name__}: {error})", "recover its whole chunks first") from None
+        raise InputError(
+            str(bag), "BAG", f"is damaged ({type(error).__name__}: {error})", "recover its whole chunks first"
+        ) from None

@@ -16,8 +16,9 @@ from rover_energy.locomotion.drive_log import DriveLog
 def write_bags(folder: Path, out: Path) -> list[Path]:
     """One bag (rosbag2, MCAP) per log of `folder` below `out`; returns them.
 
-    /odom holds speed, yaw rate and, as orientation, the slope of the height map along the motion, with NaN where the log is not to
-    be trusted; /motor_current/total the sum of the magnitudes of the two motor currents [A]. There is no voltage, so no power.
+    /odom holds speed, yaw rate and, as orientation, the slope of the height map along the motion, with NaN where the log is not
+    to be trusted; /motor_current/total the sum of the magnitudes of the two motor currents [A]. There is no voltage, so no
+    power.
 
     Raises
     ------

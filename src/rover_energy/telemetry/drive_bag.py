@@ -31,8 +31,8 @@ def read_drive(bag: Path, signal: str) -> tuple[DriveLog, float]:
     ----------
     bag : Path
     signal : str
-        'motors': load `drive` of PowerState. 'total': all its loads, or voltage times current of a BatteryState. 'current': sum of
-        the magnitudes of the motor currents.
+        'motors': load `drive` of PowerState. 'total': all its loads, or voltage times current of a BatteryState. 'current': sum
+        of the magnitudes of the motor currents.
 
     Raises
     ------

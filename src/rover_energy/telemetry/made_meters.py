@@ -1,8 +1,8 @@
 """A made bus with meters, and faults put into their readings: what a detector is tried on, as every fault is known.
 
-Loads switch at random, the array follows a day with shadows, the generator is steady. Each meter has a lasting error of its class and
-noise, reads power at the instants of the samples and counts energy in between, so that a load that switches within a step is seen
-by both differently, as with real meters.
+Loads switch at random, the array follows a day with shadows, the generator is steady. Each meter has a lasting error of its
+class and noise, reads power at the instants of the samples and counts energy in between, so that a load that switches within a
+step is seen by both differently, as with real meters.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ def make_readings(tree: MeterTree, samples: int, *, faults: int, seed: int, step
     truth, counted = _powers(tree, samples, rng)
     gain = 1.0 + tree.column("gain") * rng.normal(size=truth.shape[1])
     spread = np.hypot(tree.column("noise"), tree.column("noise_share") * np.abs(truth))
-    power = truth * gain + spread * rng.normal(size=truth.shape)
-    passed = counted * gain * step + spread * step * rng.normal(size=truth.shape) / 10.0
+    power: Array = np.asarray(truth * gain + spread * rng.normal(size=truth.shape), dtype=float)
+    passed: Array = np.asarray(counted * gain * step + spread * step * rng.normal(size=truth.shape) / 10.0, dtype=float)
     faulty, issues = np.zeros(truth.shape, dtype=bool), []
     jumps = np.zeros(truth.shape)
     for _ in range(faults):
         issues.append(_inject(tree, time, power, passed, jumps, faulty, rng))
-    energy = np.cumsum(np.where(np.isfinite(passed), passed, counted * step), axis=0) + jumps
+    energy: Array = np.cumsum(np.where(np.isfinite(passed), passed, counted * step), axis=0) + jumps
     quantum = tree.column("quantum")
     energy = np.where(quantum > 0.0, np.round(energy / np.where(quantum > 0.0, quantum, 1.0)) * quantum, energy)
     energy[~np.isfinite(passed)] = np.nan

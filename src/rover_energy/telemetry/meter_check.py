@@ -51,8 +51,8 @@ BRIDGE = 4
 class MeterReport:
     """What was found in n instants of m meters.
 
-    flags (n,): something is wrong at this instant. blamed (n, m): this meter's reading is. issues: the same as stretches by meter,
-    in the vocabulary of `meter_faults`. unlocated: instants at which no meter could be blamed.
+    flags (n,): something is wrong at this instant. blamed (n, m): this meter's reading is. issues: the same as stretches by
+    meter, in the vocabulary of `meter_faults`. unlocated: instants at which no meter could be blamed.
     """
 
     flags: Mask
@@ -107,7 +107,9 @@ def _check_shapes(tree: MeterTree, time: Array, power: Array, energy: Array | No
     wanted = (len(time), len(tree.names))
     for name, table in (("power", power), ("energy", energy)):
         if table is not None and table.shape != wanted:
-            raise InputError("readings", name, f"is not of shape {wanted}", "give a row per instant and a column per meter", table.shape)
+            raise InputError(
+                "readings", name, f"is not of shape {wanted}", "give a row per instant and a column per meter", table.shape
+            )
     if len(time) < 2 or not np.all(np.diff(time) > 0.0):
         raise InputError("readings", "time", "does not ascend", "sort the readings and drop repeated times", len(time))
 
@@ -175,8 +177,9 @@ def _best_segments(tree: MeterTree, power: Array) -> list[tuple[int, int, int]]:
 
 
 def _projections(tree: MeterTree, power: Array) -> tuple[Array, Array, Array, Array]:
-    """For each reading its direction in the balances: y (n, m) of unit variance, size u^2 (n, m), so that y = b u + noise under a
-    share b; the whole misfit (n,); and the standard deviation of y by the meters' classes alone (n, m). A reading whose balances lack another has u = 0."""
+    """For each reading its direction in the balances: y (n, m) of unit variance, size u^2 (n, m), so that y = b u + noise under
+    a share b; the whole misfit (n,); and the standard deviation of y by the meters' classes alone (n, m). A reading whose
+    balances lack another has u = 0."""
     r, inverse = _weighted_misfit(tree, power)
     weighted = np.einsum("nkl,nl->nk", inverse, r)
     a, reading = tree.balances, np.nan_to_num(power)
@@ -218,7 +221,8 @@ def _page(ratio: Array) -> tuple[Array, NDArray[np.int64]]:
 
 
 def _weighted_misfit(tree: MeterTree, power: Array) -> tuple[Array, Array]:
-    """Misfit of the balances (n, k), 0 where a reading lacks, and the inverse of its covariance (n, k, k) without those balances."""
+    """Misfit of the balances (n, k), 0 where a reading lacks, and the inverse of its covariance (n, k, k) without those
+    balances."""
     a = tree.balances
     missing = ~np.isfinite(power)
     lacking = missing @ (a != 0.0).T
@@ -233,7 +237,7 @@ def _weighted_misfit(tree: MeterTree, power: Array) -> tuple[Array, Array]:
 def _bridge(reasons: NDArray[np.str_]) -> None:
     """Take short stretches of good readings between faulty ones for faulty."""
     for first, last in runs(reasons == ""):
-        if 0 < first and last < len(reasons) - 1 and last - first < BRIDGE:
+        if first > 0 and last < len(reasons) - 1 and last - first < BRIDGE:
             reasons[first : last + 1] = reasons[first - 1] if reasons[first - 1] == reasons[last + 1] else "errors"
 
 

@@ -1,8 +1,9 @@
-"""Faults of meters: the vocabulary and the issue files of the smart company building data set, and tests of single meters' values.
+"""Faults of meters: the vocabulary and the issue files of the smart company building data set, and tests of single meters'
+values.
 
 The vocabulary: gap (nothing was recorded), zero (0 is read where there is power), single_leap or leap (one value is off),
-lasting_leap (a counter jumps and goes on from there), transformer_factor (readings scaled by a wrong ratio), errors (anything else:
-stuck, erratic). An issue file holds entries `<meter>@<reason>@<start>` (10.5061/dryad.73n5tb363).
+lasting_leap (a counter jumps and goes on from there), transformer_factor (readings scaled by a wrong ratio), errors (anything
+else: stuck, erratic). An issue file holds entries `<meter>@<reason>@<start>` (10.5061/dryad.73n5tb363).
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def read_issues(path: str | Path) -> list[Issue]:
 
 def _issue(source: str, key: str, entry: Any) -> Issue:
     parts = key.split("@")
-    if len(parts) != 3 or not isinstance(entry, dict) or not KEYS >= set(entry):
+    if len(parts) != 3 or not isinstance(entry, dict) or not set(entry) <= KEYS:
         raise InputError(source, key, "is not an issue", f"write <meter>@<reason>@<start> with {', '.join(sorted(KEYS))}")
     start = _time(source, f"{key}.time_start", entry.get("time_start", parts[2]))
     end = _time(source, f"{key}.time_end", entry.get("time_end", start))
@@ -142,8 +143,8 @@ def counter_power(time: Array, energy: Array) -> Array:
 def disagreement(time: Array, power: Array, counter: Array, deviation: Array, quantum: float, rating: float) -> Mask:
     """Where the power of a meter and the power by its counter cannot be one: P against W.
 
-    Both are compared over each step, the power by its mean of both ends. What a load does within a step is unknown, so half of the
-    change of power is allowed for, beside five standard deviations and two quanta of the counter.
+    Both are compared over each step, the power by its mean of both ends. What a load does within a step is unknown, so half of
+    the change of power is allowed for, beside five standard deviations and two quanta of the counter.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Hierarchical metering: which meters add up to which, with signs, noise and classes of accuracy.
 
-A meter may have a parent whose reading is the signed sum of its children: bus, subsystem, leaf. Generation counts with sign -1 where
-the parent counts consumption. A tree is described in YAML:
+A meter may have a parent whose reading is the signed sum of its children: bus, subsystem, leaf. Generation counts with sign -1
+where the parent counts consumption. A tree is described in YAML:
 
     meters:
       bus: {rating: 400, noise: 0.2}
@@ -34,7 +34,9 @@ class MeterParameters(Parameters):
     parent: str = parameter("", description="meter to whose reading this one contributes; empty: none")
     sign: int = parameter(1, minimum=-1, maximum=1, description="of the contribution: 1 or -1")
     rating: float = parameter(100.0, unit="W", minimum=1e-6, maximum=1e12, description="largest power that it meters")
-    noise: float = parameter(0.1, unit="W", minimum=1e-9, maximum=1e12, description="standard deviation of one reading at no load")
+    noise: float = parameter(
+        0.1, unit="W", minimum=1e-9, maximum=1e12, description="standard deviation of one reading at no load"
+    )
     noise_share: float = parameter(0.002, minimum=0.0, maximum=0.5, description="standard deviation in proportion to the reading")
     gain: float = parameter(0.001, minimum=0.0, maximum=0.5, description="lasting error of its class, standard deviation")
     quantum: float = parameter(1.0, unit="J", minimum=0.0, maximum=1e12, description="step of the energy counter")
@@ -59,11 +61,15 @@ class MeterTree:
     def __post_init__(self) -> None:
         for name, meter in self.meters.items():
             if meter.parent and meter.parent not in self.meters:
-                raise InputError("meter tree", f"{name}.parent", "is no meter", f"use one of {', '.join(self.meters)}", meter.parent)
+                raise InputError(
+                    "meter tree", f"{name}.parent", "is no meter", f"use one of {', '.join(self.meters)}", meter.parent
+                )
             above, seen = meter.parent, {name}
             while above:
                 if above in seen:
-                    raise InputError("meter tree", f"{name}.parent", "goes round in a circle", "give one meter no parent", meter.parent)
+                    raise InputError(
+                        "meter tree", f"{name}.parent", "goes round in a circle", "give one meter no parent", meter.parent
+                    )
                 seen.add(above)
                 above = self.meters[above].parent
         if not self.parents:
@@ -123,7 +129,9 @@ def tree_of(data: Any, source: str = "meter tree") -> MeterTree:
     """A tree from plain data. Raises InputError."""
     rows = data.get("meters") if isinstance(data, dict) else None
     if not isinstance(rows, dict) or not rows or set(data) != {"meters"}:
-        raise InputError(source, "meters", "is not a mapping of meters", "write 'meters:' and below it 'name: {parent: ..., ...}'")
+        raise InputError(
+            source, "meters", "is not a mapping of meters", "write 'meters:' and below it 'name: {parent: ..., ...}'"
+        )
     meters = {str(name): from_mapping(MeterParameters, row or {}, source, f"meters.{name}.") for name, row in rows.items()}
     try:
         return MeterTree(meters)

@@ -2,9 +2,9 @@
 
     minimise sum ((x - z) / sigma)^2   subject to   A x = e,   e ~ N(0, T)
 
-for readings z, balances A and unmetered power e; solved in closed form (Kuehn & Davidson, Chem. Eng. Prog. 57(6), 1961; Narasimhan &
-Jordache, Data Reconciliation and Gross Error Detection, 2000, eqs. 3-8 and 7-3). Readings that are NaN are unmeasured: balances are
-combined so that they drop out, and they are computed back from the others where that determines them.
+for readings z, balances A and unmetered power e; solved in closed form (Kuehn & Davidson, Chem. Eng. Prog. 57(6), 1961;
+Narasimhan & Jordache, Data Reconciliation and Gross Error Detection, 2000, eqs. 3-8 and 7-3). Readings that are NaN are
+unmeasured: balances are combined so that they drop out, and they are computed back from the others where that determines them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ Array = NDArray[np.float64]
 class Reconciled:
     """Outcome for n instants of m meters.
 
-    values (n, m): reconciled power [W], NaN where it is neither measured nor determined by others. chi2, freedom, probability (n,):
-    squared misfit, its degrees of freedom, and how probable a healthy tree shows as much or more; NaN where no balance is left.
+    values (n, m): reconciled power [W], NaN where it is neither measured nor determined by others. chi2, freedom, probability
+    (n,): squared misfit, its degrees of freedom, and how probable a healthy tree shows as much or more; NaN where no balance is
+    left.
     """
 
     values: Array
@@ -52,7 +53,9 @@ def reconcile(tree: MeterTree, readings: Array, variance: Array | None = None) -
     """
     z = np.asarray(readings, dtype=float)
     if z.ndim != 2 or z.shape[1] != len(tree.names):
-        raise InputError("readings", "columns", f"are not the {len(tree.names)} meters of the tree", "give one column per meter", z.shape)
+        raise InputError(
+            "readings", "columns", f"are not the {len(tree.names)} meters of the tree", "give one column per meter", z.shape
+        )
     spread = tree.variance(z) if variance is None else np.asarray(variance, dtype=float)
     missing = ~np.isfinite(z)
     values, chi2 = np.full(z.shape, np.nan), np.full(len(z), np.nan)

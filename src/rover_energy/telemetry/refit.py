@@ -1,13 +1,14 @@
 """Parameters of soil and drivetrain from drives: the package's own demand model fitted to power or current, with uncertainty.
 
-Where `locomotion.calibration` fits a linear law to steady driving, this fits the model that plans are made with, sample by sample: slip,
-acceleration, the positive part, and Bekker-Wong soil where the rover is described by it. Free parameters are fields of rover.yaml.
-What the drives cannot tell keeps its value, and is named.
+Where `locomotion.calibration` fits a linear law to steady driving, this fits the model that plans are made with, sample by
+sample: slip, acceleration, the positive part, and Bekker-Wong soil where the rover is described by it. Free parameters are
+fields of rover.yaml. What the drives cannot tell keeps its value, and is named.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,9 +54,9 @@ class Estimate:
 class RefitResult:
     """Outcome of `refit`.
 
-    rover: with the new values. estimates: one per free parameter. covariance: of the told ones, in their order, in their units. scale:
-    ampere per newton of wheel force, for currents. scores: out of sample, by fold: 'refit', 'described' (the rover as it was),
-    'constant', 'constant_grade'; folds are whole runs, or stretches of time where there are fewer than three.
+    rover: with the new values. estimates: one per free parameter. covariance: of the told ones, in their order, in their units.
+    scale: ampere per newton of wheel force, for currents. scores: out of sample, by fold: 'refit', 'described' (the rover as it
+    was), 'constant', 'constant_grade'; folds are whole runs, or stretches of time where there are fewer than three.
     """
 
     rover: RoverParameters
@@ -141,14 +142,12 @@ def refit(
         held.append(names.pop(int(np.argmax(vague))))
     scores, folds = _scores(fit, names, samples)
     told = dict(zip(names, range(len(names)), strict=True))
-    estimates = tuple(
-        _estimate(rover, name, values, drawn, told.get(name)) for name in (*names, *held)
-    )
+    estimates = tuple(_estimate(rover, name, values, drawn, told.get(name)) for name in (*names, *held))
     scale = float(values[-1]) if quantity == "current" else math.nan
     covariance = np.atleast_2d(np.cov(drawn[:, : len(names)].T)) if names else np.zeros((0, 0))
     return RefitResult(
-        fit.rover(names, values), quantity, len(np.unique(samples.run)), len(samples.signal), seconds, estimates, covariance, scale,
-        scores, folds, _findings(held, quantity, samples, scores), seed,
+        fit.rover(names, values), quantity, len(np.unique(samples.run)), len(samples.signal), seconds, estimates, covariance,
+        scale, scores, folds, _findings(held, quantity, samples, scores), seed,
     )  # fmt: skip
 
 
@@ -168,7 +167,7 @@ def _windows(logs: Sequence[DriveLog], seconds: float, least_speed: float) -> tu
         number = ((log.t - log.t[0]) // seconds).astype(int)
         edges = np.searchsorted(number, np.arange(number[-1] + 2))
         period = float(np.median(np.diff(log.t)))
-        for first, last in zip(edges[:-1], edges[1:], strict=True):
+        for first, last in itertools.pairwise(edges):
             span = slice(first, last)
             dense = last - first >= max(2.0, 0.8 * seconds / period)
             if dense and good[span].all() and np.max(np.diff(log.t[span])) <= max(LONGEST_GAP, 3.0 * period):
@@ -316,8 +315,10 @@ def _estimate(rover: RoverParameters, name: str, values: Array, drawn: Array, in
 def _findings(held: list[str], quantity: str, samples: _Samples, scores: dict[str, Score]) -> tuple[str, ...]:
     found = [f"{name} is not told by these drives and keeps its value" for name in held]
     if quantity == "current":
-        found.append("currents without voltage leave the scale open: resistance and turning moment are in proportion to the mass given")
-    spread = float(np.std(samples.speed) / max(np.mean(samples.speed), 1e-9))
+        found.append(
+            "currents without voltage leave the scale open: resistance and turning moment are in proportion to the mass given"
+        )
+    spread = float(np.std(samples.speed)) / max(float(np.mean(samples.speed)), 1e-9)
     if spread < 0.1:
         found.append(f"speed was nearly constant (spread {100.0 * spread:.0f} %): how resistance grows with speed is not told")
     if not scores["refit"].rmse < scores["constant_grade"].rmse:

@@ -16,7 +16,7 @@ def format_refit(result: RefitResult, gravity: float) -> str:
     """Estimates, scores and findings."""
     unit = "W" if result.quantity == "power" else "A"
     lines = [
-        f"{result.quantity}: {result.windows} windows of {result.seconds:g} s from {result.runs} runs, gravity {gravity:.4g} m/s2", "",
+        f"{result.quantity}: {result.windows} windows of {result.seconds:g} s from {result.runs} runs, at {gravity:.4g} m/s2", "",
         f"{'parameter':<52}{'before':>10}{'after':>10}{'sd':>10}   90 %",
         *(_row(estimate) for estimate in result.estimates), "",
         f"out of sample, by {result.folds}",
