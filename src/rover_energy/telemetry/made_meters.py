@@ -59,13 +59,13 @@ def make_readings(tree: MeterTree, samples: int, *, faults: int, seed: int, step
     truth, counted = _powers(tree, samples, rng)
     gain = 1.0 + tree.column("gain") * rng.normal(size=truth.shape[1])
     spread = np.hypot(tree.column("noise"), tree.column("noise_share") * np.abs(truth))
-    power: Array = np.asarray(truth * gain + spread * rng.normal(size=truth.shape), dtype=float)
-    passed: Array = np.asarray(counted * gain * step + spread * step * rng.normal(size=truth.shape) / 10.0, dtype=float)
+    power = (truth * gain + spread * rng.normal(size=truth.shape)).astype(np.float64)
+    passed = (counted * gain * step + spread * step * rng.normal(size=truth.shape) / 10.0).astype(np.float64)
     faulty, issues = np.zeros(truth.shape, dtype=bool), []
     jumps = np.zeros(truth.shape)
     for _ in range(faults):
         issues.append(_inject(tree, time, power, passed, jumps, faulty, rng))
-    energy: Array = np.cumsum(np.where(np.isfinite(passed), passed, counted * step), axis=0) + jumps
+    energy = (np.cumsum(np.where(np.isfinite(passed), passed, counted * step), axis=0) + jumps).astype(np.float64)
     quantum = tree.column("quantum")
     energy = np.where(quantum > 0.0, np.round(energy / np.where(quantum > 0.0, quantum, 1.0)) * quantum, energy)
     energy[~np.isfinite(passed)] = np.nan
