@@ -132,8 +132,8 @@ def resample(table: Any, every: str) -> Any:
         return result
     days = table.sort(TIME).group_by_dynamic(TIME, every="1d").agg([polars.col(name).first() for name in daily])
     if _seconds(every) < DAY:
-        joined = result.with_columns(_day=polars.col(TIME).dt.truncate("1d")).join(days.rename({TIME: "_day"}), on="_day",
-        how="left") return joined.drop("_day")
+        stamped = result.with_columns(_day=polars.col(TIME).dt.truncate("1d"))
+        return stamped.join(days.rename({TIME: "_day"}), on="_day", how="left").drop("_day")
     rules = [getattr(polars.col(name), rule_of(name))() for name in daily]
     return result.join(days.group_by_dynamic(TIME, every=every).agg(rules), on=TIME, how="left")
 

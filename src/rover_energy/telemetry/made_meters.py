@@ -55,7 +55,7 @@ def rover_tree() -> MeterTree:
 def make_readings(tree: MeterTree, samples: int, *, faults: int, seed: int, step: float = 1.0) -> MadeReadings:
     """Readings every `step` [s] of the tree of `rover_tree`, with so many faults at random places."""
     rng = np.random.default_rng(seed)
-    time = step * np.arange(samples)
+    time = (step * np.arange(samples)).astype(np.float64)
     truth, counted = _powers(tree, samples, rng)
     gain = 1.0 + tree.column("gain") * rng.normal(size=truth.shape[1])
     spread = np.hypot(tree.column("noise"), tree.column("noise_share") * np.abs(truth))

@@ -81,7 +81,7 @@ def correct_power(tree: MeterTree, time: Array, power: Array, issues: Iterable[I
     for column in range(filled.shape[1]):
         values = filled[:, column]
         for first, last in runs(~np.isfinite(values)):
-            if 0 < first and last < len(time) - 1 and time[last + 1] - time[first - 1] <= longest:
+            if first > 0 and last < len(time) - 1 and time[last + 1] - time[first - 1] <= longest:
                 ends = [first - 1, last + 1]
                 values[first : last + 1] = np.interp(time[first : last + 1], time[ends], values[ends])
     return filled
