@@ -64,9 +64,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             results["made"].append({"name": estimate.name, "error": estimate.value / true - 1.0, "inside": inside})
     rows = []
     for name in POLYNOMIAL:
-        own = [row for row in results["made"] if row["name"] == name] errors = np.abs([row["error"] for row in own])
-        rows.append((name, 100.0 * float(np.median(errors)), 100.0 * float(np.max(errors)), float(np.mean([r["inside"] for r in
-        own]))))
+        own = [row for row in results["made"] if row["name"] == name]
+        errors = 100.0 * np.abs([row["error"] for row in own])
+        held = float(np.mean([row["inside"] for row in own]))
+        rows.append((name, float(np.median(errors)), float(np.max(errors)), held))
     print(table(("made drives of 10 min", "median error [%]", "largest [%]", "in the 90 % interval"), rows))
     if DATA.is_dir():
         found = refit(read_logs(DATA), RoverParameters(), gravity=9.80665, seed=options.seed)

@@ -134,9 +134,7 @@ def refit(
     while True:
         values, jacobian = fit.solve(names)
         drawn = _bootstrap(values, jacobian, samples.signal - fit.predict(names, values), samples.run, resamples, seed)
-        deviation = drawn.std(axis=0)
-        size = np.maximum(np.abs(values), np.abs(fit.values(names)))
-        vague = deviation[: len(names)] / np.where(size[: len(names)] > 0.0, size[: len(names)], 1.0)
+        vague = _vagueness(values, fit.values(names), jacobian, drawn)[: len(names)]
         if not names or np.max(vague) <= UNKNOWN:
             break
         held.append(names.pop(int(np.argmax(vague))))
@@ -283,6 +281,19 @@ def _bootstrap(values: Array, jacobian: Array, residual: Array, run: NDArray[np.
     weights = rng.multinomial(len(numbers), np.full(len(numbers), 1.0 / len(numbers)), size=resamples).astype(float)
     normal, side = np.tensordot(weights, left, axes=1), weights @ right
     return values + np.stack([np.linalg.lstsq(a, b, rcond=None)[0] for a, b in zip(normal, side, strict=True)])
+
+
+def _vagueness(values: Array, start: Array, jacobian: Array, drawn: Array) -> Array:
+    """Standard deviations over sizes, (k,); infinite for what a combination is made of that changes nothing in the prediction."""
+    size = np.maximum(np.abs(values), np.abs(start))
+    size = np.where(size > 0.0, size, 1.0)
+    vague = drawn.std(axis=0) / size
+    if not size.size:
+        return vague
+    _, singular, right = np.linalg.svd(jacobian * size, full_matrices=False)
+    silent = right[singular < 1e-6 * max(singular[0], 1e-300)]
+    vague[np.any(np.abs(silent) > 0.5, axis=0)] = math.inf
+    return np.asarray(vague)
 
 
 def _scores(fit: _Fit, names: list[str], samples: _Samples) -> tuple[dict[str, Score], str]:

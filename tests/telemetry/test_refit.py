@@ -1,0 +1,159 @@
+"""The refit finds the rover that made the drive, owns up to what it cannot know, and beats constant plus grade on a real
+rover."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rover_energy.errors import InputError
+from rover_energy.locomotion.cuadriga import read_logs
+from rover_energy.locomotion.demand import drive_power, turn_power
+from rover_energy.locomotion.drive_log import DriveLog
+from rover_energy.parameters import load_yaml
+from rover_energy.rover import RoverParameters
+from rover_energy.telemetry.refit import BEKKER, POLYNOMIAL, refit, replaced, value_of
+from rover_energy.telemetry.refit_text import format_refit, rover_text
+
+DATA = Path(os.environ.get("ROVER_ENERGY_DATA", Path(__file__).parents[2] / "../shared/data")) / "cuadriga"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"reference data not found at {DATA}; set ROVER_ENERGY_DATA")
+TRUE = (104.0, 52.0, 0.55)
+
+
+def true_rover(names: tuple[str, ...] = POLYNOMIAL, values: tuple[float, ...] = TRUE) -> RoverParameters:
+    rover = RoverParameters()
+    for name, value in zip(names, values, strict=True):
+        rover = replaced(rover, name, value)
+    return rover
+
+
+def drive(rover: RoverParameters, *, seed: int = 0, noise: float = 1.0, yaw: float = 0.15, seconds: float = 400.0) -> DriveLog:
+    rng = np.random.default_rng(seed)
+    t = np.arange(0.0, seconds, 0.1)
+    speed = 0.3 + 0.12 * np.sin(t / 11.0 + seed)
+    slope = 0.12 * np.sin(t / 17.0) + 0.05 * np.sin(t / 5.0 + seed)
+    yaw_rate, acceleration = yaw * np.sin(t / 7.0), np.gradient(speed, t)
+    motion = {"speed": speed, "acceleration": acceleration, "along_slope": slope, "tilt": np.abs(slope), "gravity": 1.62}
+    power = drive_power(rover.locomotion, **motion) + turn_power(rover.locomotion, yaw_rate=yaw_rate, yaw_acceleration=0.0 * t)
+    signal = power + noise * rng.normal(size=len(t))
+    return DriveLog(f"run{seed}", t, speed, yaw_rate, slope, acceleration, signal, "power", np.ones(len(t), dtype=bool))
+
+
+def test_the_rover_that_made_the_drive_is_found() -> None:
+    found = refit([drive(true_rover())], RoverParameters(), gravity=1.62)
+    assert [estimate.name for estimate in found.estimates] == list(POLYNOMIAL)
+    for estimate, true in zip(found.estimates, TRUE, strict=True):
+        assert estimate.told
+        assert estimate.value == pytest.approx(true, rel=0.03)
+        assert abs(estimate.value - true) < 5.0 * estimate.deviation
+    assert found.covariance.shape == (3, 3)
+    np.testing.assert_allclose(np.sqrt(np.diag(found.covariance)), [e.deviation for e in found.estimates], rtol=0.01)
+    assert found.scores["refit"].r2 > 0.999
+    assert found.beats_grade
+    assert found.scores["described"].rmse > 5.0 * found.scores["refit"].rmse
+
+
+def test_soil_of_a_bekker_rover() -> None:
+    base = replaced(RoverParameters(), "locomotion.mass", 200.0)
+    base = replace(base, locomotion=replace(base.locomotion, resistance=replace(base.locomotion.resistance, model="bekker")))
+    true = replaced(base, BEKKER[0], 400000.0)
+    found = refit([drive(true)], base, gravity=1.62)
+    assert found.estimates[0].name == BEKKER[0]
+    assert found.estimates[0].value == pytest.approx(400000.0, rel=0.1)
+
+
+def test_what_the_drive_does_not_tell_keeps_its_value() -> None:
+    """Straight ahead says nothing of the turning moment."""
+    found = refit([drive(true_rover(), yaw=0.0)], RoverParameters(), gravity=1.62)
+    moment = next(estimate for estimate in found.estimates if estimate.name == "locomotion.turn_moment")
+    assert not moment.told
+    assert moment.value == moment.before == value_of(found.rover, "locomotion.turn_moment")
+    assert math.isnan(moment.deviation)
+    assert any("turn_moment is not told" in finding for finding in found.findings)
+    others = [estimate for estimate in found.estimates if estimate.told]
+    assert others[0].value == pytest.approx(TRUE[0], rel=0.03)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """90 % intervals over 30 drives; fewer than 20 hits would have a chance of about 1 in 10 000."""
+    hits = np.zeros(3)
+    for seed in range(30):
+        found = refit([drive(true_rover(), seed=seed, noise=5.0, seconds=240.0)], RoverParameters(), gravity=1.62, seed=seed)
+        hits += [e.low <= true <= e.high for e, true in zip(found.estimates, TRUE, strict=True)]
+    assert np.all(hits >= 20), hits
+
+
+def test_total_power_has_its_base() -> None:
+    log = drive(true_rover())
+    found = refit([replace(log, signal=log.signal + 48.0)], RoverParameters(), gravity=1.62, total=True)
+    base = next(estimate for estimate in found.estimates if estimate.name == "loads.base_power")
+    assert base.value == pytest.approx(48.0, abs=0.5)
+
+
+def test_the_file_can_be_planned_with(tmp_path: Path) -> None:
+    found = refit([drive(true_rover())], RoverParameters(), gravity=1.62)
+    path = tmp_path / "rover.yaml"
+    path.write_text(rover_text(found, 1.62))
+    assert load_yaml(RoverParameters, path) == found.rover
+    assert "sd" in path.read_text()
+    for part in ("locomotion.turn_moment [N m]", "constant + grade", "rover as described", "R2"):
+        assert part in format_refit(found, 1.62)
+
+
+def test_same_seed_same_result() -> None:
+    logs = [drive(true_rover())]
+    one, two = (refit(logs, RoverParameters(), gravity=1.62, seed=4) for _ in range(2))
+    assert one.estimates == two.estimates
+    assert refit(logs, RoverParameters(), gravity=1.62, seed=5).estimates != one.estimates
+
+
+def test_drives_that_cannot_be_used() -> None:
+    log = drive(true_rover(), seconds=30.0)
+    for logs, kwargs, words in (
+        ([log], {}, "fewer than 20"), ([], {}, "none, or of different"), ([log], {"gravity": math.nan}, "not positive"),
+        ([drive(true_rover())], {"free": ["locomotion.colour"]}, "no number of rover.yaml"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=words):
+            refit(logs, RoverParameters(), **{"gravity": 1.62, **kwargs})
+
+
+@needs_data
+def test_on_a_real_rover_it_beats_constant_plus_grade() -> None:
+    """22 runs, one left out at a time: the yardstick explains a quarter of the current's variance, the demand model more than
+    half."""
+    found = refit(read_logs(DATA), RoverParameters(), gravity=9.80665)
+    assert found.folds == "22 runs"
+    assert found.scores["constant_grade"].r2 == pytest.approx(0.25, abs=0.03)
+    assert found.scores["refit"].r2 > 0.55
+    assert found.scores["refit"].rmse < 0.75 * found.scores["constant_grade"].rmse
+    assert all(estimate.told for estimate in found.estimates)
+
+
+@needs_data
+def test_bags_of_the_real_rover_hold_its_logs(tmp_path: Path) -> None:
+    pytest.importorskip("rosbags", reason="rosbags is not installed")
+    from rover_energy.telemetry.cuadriga_bag import write_bags
+    from rover_energy.telemetry.drive_bag import read_drive
+
+    source = tmp_path / "logs"
+    source.mkdir()
+    for path in [*sorted(DATA.glob("slopeTest0[57]*.txt")), *DATA.glob("site_dem*")]:
+        (source / path.name).symlink_to(path.resolve())
+    bags, logs = write_bags(source, tmp_path / "bags"), read_logs(source)
+    assert len(bags) == len(logs) == 2
+    for bag, log in zip(bags, logs, strict=True):
+        back, gravity = read_drive(bag, "current")
+        assert math.isnan(gravity)
+        assert back.quantity == "current"
+        np.testing.assert_array_equal(back.usable, log.usable)
+        for name in ("t", "speed", "yaw_rate", "along_slope", "signal"):
+            np.testing.assert_allclose(getattr(back, name)[log.usable], getattr(log, name)[log.usable], atol=1e-8)
+    with pytest.raises(InputError, match="exists already"):
+        write_bags(source, tmp_path / "bags")
+    with pytest.raises(InputError, match="none carries the signal"):
+        read_drive(bags[0], "motors")
