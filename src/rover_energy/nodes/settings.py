@@ -102,7 +102,18 @@ class MonitorParameters(NodeParameters):
     share: float = parameter(0.05, minimum=0.0, maximum=1.0, description="share of the wheels' power, likewise")
 
 
+@dataclass(frozen=True)
+class BatteryLintParameters(NodeParameters):
+    """The linter of battery_state."""
+
+    period: float = parameter(5.0, unit="s", minimum=0.1, maximum=600.0, description="real time between two reports")
+    window: int = parameter(600, minimum=10, maximum=100000, description="messages that are judged together, the latest ones")
+    least: int = parameter(10, minimum=1, maximum=1000, description="messages before any is passed on normalised")
+    age: float = parameter(1.0, unit="s", minimum=0.01, maximum=600.0, description="most between stamp and arrival of a message")
+
+
 ALL: dict[str, type[NodeParameters]] = {
     "simulator": SimulatorParameters, "power": PowerParameters, "drive": DriveParameters, "recorder": RecorderParameters,
     "planner": PlannerParameters, "power_monitor": MonitorParameters,
+    "battery_lint": BatteryLintParameters,
 }  # fmt: skip

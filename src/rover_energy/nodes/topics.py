@@ -45,6 +45,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic("power_state", f"{INTERFACES}/msg/PowerState", "stream", 10.0, "base_link", "power",
           "sources, loads, battery, available power; 50 Hz in simulation, so that every window can be audited"),
     Topic("battery_state", "sensor_msgs/msg/BatteryState", "stream", 1.0, "base_link", "power", "battery for everyone else"),
+    Topic("battery_normalised", "sensor_msgs/msg/BatteryState", "stream", 1.0, "base_link", "battery_lint",
+          "battery_state in the units, sign and conventions of its definition; what cannot be is NaN"),
     Topic("load_command", f"{INTERFACES}/msg/LoadCommand", "command", 50.0, "", "power",
           "cap of the motor drivers; when it lapses they take nothing"),
     Topic("cmd_vel", "geometry_msgs/msg/TwistStamped", "command", 50.0, "base_link", "drive",
