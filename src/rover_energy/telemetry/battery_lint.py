@@ -46,6 +46,7 @@ class LintLimits(Parameters):
     age: float = parameter(1.0, unit="s", minimum=0.0, description="most between the stamp and the arrival of a message")
     ahead: float = parameter(0.1, unit="s", minimum=0.0, description="most by which a stamp may lie in the future")
     gap: float = parameter(5.0, minimum=1.5, description="longest silence, in usual periods")
+    silence: float = parameter(0.5, unit="s", minimum=0.0, description="a shorter silence is no gap, however fast the stream")
     frozen: float = parameter(30.0, unit="s", minimum=1.0, description="longest time for which nothing changes under current")
     cells: float = parameter(0.02, minimum=0.0, description="of the voltage, by which the cells' sum may differ")
     imbalance: float = parameter(0.3, unit="V", minimum=0.0, description="most between the cells of a pack")
@@ -244,7 +245,7 @@ def _gaps(case: _Case) -> Iterator[Finding]:
     step = np.diff(case.series.received, prepend=case.series.received[0])
     usual = float(np.median(step[1:]))
     yield from case.found(
-        "gap", "header.stamp", step > case.limits.gap * max(usual, 1e-3), f"a message every {usual:.3g} s (value: silence [s])",
+        "gap", "header.stamp", step > max(case.limits.gap * usual, case.limits.silence), f"a message every {usual:.3g} s (value: silence [s])",
         "publish at a steady rate, also when nothing changes", severity=WARNING, values=step,
     )  # fmt: skip
 
