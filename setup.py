@@ -30,9 +30,9 @@ EXTRAS = {
     "report": ["matplotlib>=3.8"],
     "cli": ["typer>=0.12", "rich>=13.7"],
     "simulation": ["mujoco>=3.2.7"],
-    "tables": ["polars>=1.0"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
+EXTRAS["tables"] = ["polars>=1.0"]
 EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbags~=0.11.9"]
 EXTRAS["test"] = [
     "pytest>=8",
@@ -43,6 +43,7 @@ EXTRAS["test"] = [
     "types-PyYAML",
     "rosbags>=0.10.6",
     "scoringrules>=0.8",
+    "polars>=1.0",
     "setuptools>=70.1",  # the packaging test builds a wheel without an isolated environment
 ]
 EXTRAS["bench"] = ["toppra>=0.6.3", "ompl>=2.0"]

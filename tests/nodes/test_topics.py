@@ -10,7 +10,6 @@ from node_cases import needs_ros
 from rover_energy.nodes.settings import ALL
 from rover_energy.nodes.topics import BY_NAME, QOS, TOPICS
 
-
 NOT_STARTED = ("planner", "battery_lint")
 """Nodes that `rover-energy drive` does not start."""
 

@@ -244,8 +244,9 @@ def _gaps(case: _Case) -> Iterator[Finding]:
         return
     step = np.diff(case.series.received, prepend=case.series.received[0])
     usual = float(np.median(step[1:]))
+    late = step > max(case.limits.gap * usual, case.limits.silence)
     yield from case.found(
-        "gap", "header.stamp", step > max(case.limits.gap * usual, case.limits.silence), f"a message every {usual:.3g} s (value: silence [s])",
+        "gap", "header.stamp", late, f"a message every {usual:.3g} s (value: silence [s])",
         "publish at a steady rate, also when nothing changes", severity=WARNING, values=step,
     )  # fmt: skip
 
