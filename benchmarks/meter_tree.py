@@ -29,13 +29,12 @@ def one_record(tree: MeterTree, samples: int, seed: int) -> dict[str, Any]:
     powers = check_meters(tree, data.time, data.power)
     truth = data.faulty.any(axis=1)
     alone = reconcile(tree, data.power).probability < IMPROBABLE
-    healthy = truth | report.flags
     values = reconcile(tree, np.where(data.faulty, np.nan, data.power)).values
     sound = ~data.faulty & np.isfinite(values)
     return {
         "seed": seed, "faulty": float(truth.mean()), **rates("", truth, report.flags), **rates("balances ", truth, alone),
         **rates("power only ", truth, powers.flags), "located": located(data, report), "wrongly blamed": accused(data, report),
-        "located by power only": located(data, powers), "judged": int(healthy.sum()),
+        "located by power only": located(data, powers),
         "rmse read": rmse(data.power[sound] - data.truth[sound]), "rmse reconciled": rmse(values[sound] - data.truth[sound]),
         "by kind": by_kind(tree, data, report),
     }  # fmt: skip
@@ -65,8 +64,9 @@ def by_kind(tree: MeterTree, data: MadeReadings, report: MeterReport) -> dict[st
     """Of each kind of fault: faulty readings, of these at a flagged instant, of these with the right meter blamed."""
     found = {kind: [0, 0, 0] for kind in KINDS}
     for issue in data.issues:
-        rows = np.flatnonzero((data.time >= issue.start) & (data.time <= issue.end))
-        counts = (len(rows), int(report.flags[rows].sum()), int(report.blamed[rows, tree.names.index(issue.meter)].sum()))
+        column = tree.names.index(issue.meter)
+        rows = np.flatnonzero((data.time >= issue.start) & (data.time <= issue.end) & data.faulty[:, column])
+        counts = (len(rows), int(report.flags[rows].sum()), int(report.blamed[rows, column].sum()))
         found[issue.reason] = [a + b for a, b in zip(found[issue.reason], counts, strict=True)]
     return {kind: (total, flagged, blamed) for kind, (total, flagged, blamed) in found.items()}
 

@@ -64,7 +64,7 @@ def make_readings(tree: MeterTree, samples: int, *, faults: int, seed: int, step
     faulty, issues = np.zeros(truth.shape, dtype=bool), []
     jumps = np.zeros(truth.shape)
     for _ in range(faults):
-        issues.append(_inject(tree, time, power, passed, jumps, faulty, rng))
+        issues.append(_inject(tree, time, power, passed, jumps, faulty, truth, rng))
     energy = (np.cumsum(np.where(np.isfinite(passed), passed, counted * step), axis=0) + jumps).astype(np.float64)
     quantum = tree.column("quantum")
     energy = np.where(quantum > 0.0, np.round(energy / np.where(quantum > 0.0, quantum, 1.0)) * quantum, energy)
@@ -112,7 +112,7 @@ def _switched(rating: float, samples: int, rng: np.random.Generator) -> tuple[Ar
 
 def _inject(
     tree: MeterTree, time: Array, power: Array, passed: Array, jumps: Array, faulty: NDArray[np.bool_],
-    rng: np.random.Generator,
+    truth: Array, rng: np.random.Generator,
 ) -> Issue:  # fmt: skip
     """One fault of a random kind, meter, place and length, written into the arrays; where it falls on another one it is moved."""
     kind = str(rng.choice(KINDS))
@@ -143,5 +143,6 @@ def _inject(
         power[span, meter] = power[first - 1, meter]
     else:
         power[span, meter] += 0.2 * rating * rng.normal(size=length)
-    faulty[span, meter] = True
+    # A wrong ratio of nothing is nothing: at night the array's reading is as good as any.
+    faulty[span, meter] = (truth[span, meter] != 0.0) | (kind != "transformer_factor")
     return Issue(tree.names[meter], kind, float(time[first]), float(time[first + length - 1]), parameters=parameters)
