@@ -19,6 +19,8 @@ SCRIPTS = {
     "paper_table": ("paper_table", "--problems", "1"),
     "hangs": ("hangs", "--problems", "2"),
     "figures": ("figures", "--problems", "1"),
+    "meter_tree": ("meter_tree", "--samples", "4000"),
+    "refit": ("refit", "--problems", "2"),
 }
 
 
