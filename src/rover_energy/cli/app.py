@@ -16,6 +16,7 @@ from rover_energy.cli.import_logs import app as import_logs
 from rover_energy.cli.meters import meters
 from rover_energy.cli.plan import plan
 from rover_energy.cli.refit import refit
+from rover_energy.cli.replay import replay
 from rover_energy.cli.rover import rover
 from rover_energy.cli.sun import sun
 from rover_energy.cli.terrain import app as terrain
@@ -60,6 +61,7 @@ def common(
 app.command()(plan)
 app.command()(demo)
 app.command()(drive)
+app.command()(replay)
 app.add_typer(terrain, name="terrain")
 app.command()(sun)
 app.command()(rover)

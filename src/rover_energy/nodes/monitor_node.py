@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rover_energy.nodes import ros
@@ -27,6 +28,10 @@ class Monitor(ros.Part):
         self.send = self.publisher("/diagnostics")
         self.subscribe("power_state", self.on_power)
         self.subscribe("joint_states", self.on_joints)
+        self.due = math.nan
+        if self.settings.clock == "topic":
+            self.subscribe("/clock", self.on_clock)
+            return
         clocks = ros.need("rclpy.clock")
         steady = clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME)
         self.timer = self.ros.create_timer(self.settings.period, self.on_timer, clock=steady)
@@ -57,12 +62,25 @@ class Monitor(ros.Part):
         while len(own) > 50:
             del own[next(iter(own))]
 
+    def on_clock(self, message: Any) -> None:
+        """Report every period that has ended by now; the first begins with the first time."""
+        now, period = ros.seconds(message.clock), self.settings.period
+        if not self.due - period - 1e-6 <= now:  # the first, or time has gone back
+            self.due = now + period
+        while now >= self.due - 1e-6:
+            self.report(ros.stamp_of(self.due))
+            self.due += period
+
     def on_timer(self) -> None:
+        """Likewise, by real time."""
+        self.report(self.ros.get_clock().now().to_msg())
+
+    def report(self, stamp: Any) -> None:
         """Report a period and begin the next."""
         if not self.active:
             return
         array = ros.message_class("diagnostic_msgs/msg/DiagnosticArray")()
-        array.header.stamp = self.ros.get_clock().now().to_msg()
+        array.header.stamp = stamp
         array.status = [self.bus(), self.battery(), self.motors()]
         self.send(array)
         self.begin()
