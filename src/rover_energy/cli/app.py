@@ -20,6 +20,8 @@ from rover_energy.cli.replay import replay
 from rover_energy.cli.rover import rover
 from rover_energy.cli.sun import sun
 from rover_energy.cli.terrain import app as terrain
+from rover_energy.cli.views import app as views
+from rover_energy.cli.watch import watch
 from rover_energy.cli.wheels import wheels
 
 HELP = """
@@ -62,6 +64,8 @@ app.command()(plan)
 app.command()(demo)
 app.command()(drive)
 app.command()(replay)
+app.command()(watch)
+app.add_typer(views, name="views")
 app.add_typer(terrain, name="terrain")
 app.command()(sun)
 app.command()(rover)

@@ -41,8 +41,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Portion:
-    """Which part of a bag is played and how. start, duration [s]; duration None: to the end. rate : recorded over real time; 0: as
-    fast as the monitors answer. commands : also publish what a rover would obey under its own name."""
+    """Which part of a bag is played and how.
+
+    start, duration : [s]; duration None: to the end. rate : recorded over real time; 0: as fast as the monitors answer.
+    commands : also publish what a rover would obey under its own name.
+    """
 
     start: float = 0.0
     duration: float | None = None

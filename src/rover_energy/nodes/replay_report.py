@@ -16,7 +16,7 @@ SUMMARY, DIAGNOSTICS = "replay.json", "diagnostics.jsonl"
 
 
 def plain(value: Any) -> Any:
-    """A message as plain data, whether rclpy or rosbags made it: names and values, levels as numbers, null for what is not finite."""
+    """A message of rclpy or of rosbags as plain data: names and values, levels as numbers, null for what is not finite."""
     fields = getattr(value, "get_fields_and_field_types", None) or getattr(value, "__dataclass_fields__", None)
     if fields is not None:
         names = fields() if callable(fields) else [name for name in fields if not name.startswith("__") and not name.isupper()]

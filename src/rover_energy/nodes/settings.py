@@ -100,7 +100,7 @@ class MonitorParameters(NodeParameters):
     period: float = parameter(1.0, unit="s", minimum=0.1, maximum=60.0, description="time between two reports")
     clock: str = parameter(
         "real", choices=("real", "topic"),
-        description="time that the period is measured in: real time, which sees that everything has stopped, or /clock, as in a replay",
+        description="what measures the period: real time, which sees that everything has stopped, or /clock, as in a replay",
     )  # fmt: skip
     offset: float = parameter(2.0, unit="W", minimum=0.0, maximum=1e5, description="by which the meter may read below the wheels")
     share: float = parameter(0.05, minimum=0.0, maximum=1.0, description="share of the wheels' power, likewise")

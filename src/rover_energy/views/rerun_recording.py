@@ -141,4 +141,5 @@ def _eye(rrb: Any, terrain: Terrain | None) -> Any:
     wide, deep = terrain.cell * (columns - 1), terrain.cell * (rows - 1)
     x, y, z = terrain.x0 + 0.5 * wide, terrain.y0 + 0.5 * deep, float(np.nanmean(terrain.height))
     reach = max(wide, deep)
-    return rrb.EyeControls3D(position=(x, y - 0.80 * reach, z + 0.65 * reach), look_target=(x, y - 0.05 * reach, z), eye_up=(0, 0, 1))
+    place, target = (x, y - 0.80 * reach, z + 0.65 * reach), (x, y - 0.05 * reach, z)
+    return rrb.EyeControls3D(position=place, look_target=target, eye_up=(0, 0, 1))

@@ -74,14 +74,16 @@ def collect(bag: Bag, progress: Callable[[float], None] | None = None) -> Series
 def told_by(topic: str, message: Any) -> list[tuple[str, str]]:
     """(level, text) of a message that tells people something."""
     if topic == "/diagnostics":
-        return [(LEVELS[_level(s.level) & 3], f"{s.name}: {s.message}") for s in message.status]
+        return [(level_of(s.level), f"{s.name}: {s.message}") for s in message.status]
     if topic == "compliance":
         return [("OK" if message.passed else "ERROR", f"compliance: {message.text}")]
     return [("OK", f"trajectory {message.plan_id}: {message.duration:.1f} s, {len(message.pieces)} pieces")]
 
 
-def _level(value: Any) -> int:
-    return int.from_bytes(value, "little") if isinstance(value, bytes) else int(value)
+def level_of(value: Any) -> str:
+    """Level of a DiagnosticStatus: rclpy has it as a byte, rosbags as a number. What is not known counts as STALE."""
+    number = int.from_bytes(value, "little") if isinstance(value, bytes) else int(value)
+    return LEVELS[number] if 0 <= number < len(LEVELS) else "STALE"
 
 
 def _columns(rows: list[tuple[float, float]]) -> tuple[FloatArray, FloatArray]:
