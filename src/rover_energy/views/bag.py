@@ -150,7 +150,7 @@ class Bag:
         self.start, self.end = summary.statistics.message_start_time, summary.statistics.message_end_time
 
         def read(topics: Collection[str], first: int | None, last: int | None) -> Iterator[Sample]:
-            for schema, channel, m in reader.iter_messages(topics=list(topics), start_time=first, end_time=last):
+            for schema, channel, m in reader.iter_messages(topics=list(topics), starting_at=first, ending_before=last):
                 yield Sample(channel.topic, schema.name, m.log_time, m.data)
 
         self._read = read
