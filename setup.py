@@ -31,9 +31,11 @@ EXTRAS = {
     "cli": ["typer>=0.12", "rich>=13.7"],
     "simulation": ["mujoco>=3.2.7"],
 }
+VIEWS = ["foxglove-sdk>=0.30", "rerun-sdk>=0.41", "rosbags~=0.11.9", "mcap>=1.6"]
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
 EXTRAS["tables"] = ["polars>=1.0"]
 EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbags~=0.11.9"]
+EXTRAS["views"] = VIEWS  # not in "all": Rerun's viewer alone takes 300 MB
 EXTRAS["test"] = [
     "pytest>=8",
     "pytest-timeout>=2.3",
@@ -44,6 +46,9 @@ EXTRAS["test"] = [
     "rosbags>=0.10.6",
     "scoringrules>=0.8",
     "polars>=1.0",
+    "mcap>=1.6",
+    "foxglove-sdk>=0.30",
+    "websockets>=13",
     "setuptools>=70.1",  # the packaging test builds a wheel without an isolated environment
 ]
 EXTRAS["bench"] = ["toppra>=0.6.3", "ompl>=2.0"]

@@ -19,6 +19,7 @@ from rover_energy.planning import model, optimiser, transcription, world
 from rover_energy.planning.refusal import REMEDIES
 from rover_energy.power.pv import array_gain
 from rover_energy.rover import RoverParameters
+from rover_energy.views import beacon, foxglove_layout, signals
 
 DOCS = Path(__file__).resolve().parent
 SOLAR_CONSTANT = 1361.0  # [W/m2]
@@ -118,6 +119,28 @@ def node_tables() -> str:
     return "\n\n".join(f"### {name}\n\n{parameter_table(group)}" for name, group in settings.ALL.items())
 
 
+def signal_table() -> str:
+    """What is drawn, from where."""
+    rows = ((s.panel, s.label, s.unit, f"`{s.topic}`", f"`{s.path}`") for s in signals.SIGNALS)
+    return table(("chart", "curve", "unit", "topic", "field"), rows)
+
+
+def view_table() -> str:
+    """Topics that the Foxglove views add."""
+    fields = ", ".join(f"`{name}` ({text})" for name, text in foxglove_layout.POWER_FIELDS.items())
+    told = {
+        foxglove_layout.POWER_VIEW: fields, foxglove_layout.SCENE: "ground of the plan's folder and the rover, every 5 s",
+        foxglove_layout.ROUTE: "the way driven, coloured by total load", foxglove_layout.TRANSFORMS: "`map` to `base_link`, from odom",
+    }  # fmt: skip
+    return table(("topic", "schema", "what"), ((f"`{name}`", f"`{kind}`", told[name]) for name, kind in foxglove_layout.ADDED.items()))
+
+
+def beacon_table() -> str:
+    """Fields of the lines for slow links."""
+    rows = ((f"`{f.letter}`", f.meaning, f.unit, f"{f.resolution:g}") for f in beacon.FIELDS)
+    return table(("letter", "value", "unit", "resolution"), rows)
+
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "rover.yaml": ("formats.md", lambda: parameter_table(RoverParameters)),
     "mission.yaml": ("formats.md", lambda: parameter_table(MissionParameters)),
@@ -125,6 +148,9 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "smoothing": ("physics_planning.md", smoothing_table),
     "margins": ("physics_planning.md", margin_table),
     "topics": ("topics.md", topics.markdown),
+    "signals": ("views.md", signal_table),
+    "view topics": ("views.md", view_table),
+    "slow link": ("views.md", beacon_table),
     "node parameters": ("topics.md", node_tables),
 }
 

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "rover_energy"
 BUILD_INPUTS = ("pyproject.toml", "setup.py", "package.xml", "LICENSE", "resource", "launch", "config", "sim", "src")
-OPTIONAL = ("rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces")
+OPTIONAL = ("rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces", "rosbags", "mcap", "foxglove", "rerun")
 ROSDEP_KEYS = {  # requirement -> key of the rosdep database
     "numpy": "python3-numpy",
     "scipy": "python3-scipy",
@@ -144,6 +144,7 @@ def test_all_is_the_sum_of_the_extras_for_users(installed: Path) -> None:
     names = requirements(installed)
     assert names["all"] == names["terrain"] | names["report"] | names["cli"] | names["simulation"]
     assert set(names) == {"", "terrain", "report", "cli", "simulation", "all", "ros", "tables", "test", "bench"}
+    assert set(names) == {"", "terrain", "report", "cli", "simulation", "all", "ros", "views", "test", "bench"}
 
 
 def test_dependencies_are_explained(installed: Path) -> None:

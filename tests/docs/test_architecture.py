@@ -33,6 +33,7 @@ ALLOWED = {
     "inference": PHYSICS,
     "telemetry": PHYSICS | {"planning", "control", "simulation", "inference"},
 }
+ALLOWED["views"] = ALLOWED["telemetry"] | {"telemetry"}
 ALLOWED["nodes"] = set(ALLOWED) | {"__version__"}
 ALLOWED["cli"] = ALLOWED["nodes"] | {"nodes"}
 JUDGES = [*sorted((PACKAGE / "planning").glob("certificate*.py")), PACKAGE / "planning" / "evaluation.py"]
@@ -93,7 +94,7 @@ def test_the_certificate_shares_nothing_with_the_optimiser(path: Path) -> None:
 #: What only one room may import.
 OWNED = {
     "rclpy": "nodes", "rover_energy_interfaces": "nodes", "launch": "nodes", "launch_ros": "nodes",
-    "mujoco": "simulation", "gz": "",
+    "mujoco": "simulation", "gz": "", "rerun": "views", "foxglove": "views",
 }  # fmt: skip
 
 
