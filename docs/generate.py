@@ -130,9 +130,11 @@ def view_table() -> str:
     fields = ", ".join(f"`{name}` ({text})" for name, text in foxglove_layout.POWER_FIELDS.items())
     told = {
         foxglove_layout.POWER_VIEW: fields, foxglove_layout.SCENE: "ground of the plan's folder and the rover, every 5 s",
-        foxglove_layout.ROUTE: "the way driven, coloured by total load", foxglove_layout.TRANSFORMS: "`map` to `base_link`, from odom",
+        foxglove_layout.ROUTE: "the way driven, coloured by total load",
+        foxglove_layout.TRANSFORMS: "`map` to `base_link`, from odom",
     }  # fmt: skip
-    return table(("topic", "schema", "what"), ((f"`{name}`", f"`{kind}`", told[name]) for name, kind in foxglove_layout.ADDED.items()))
+    rows = ((f"`{name}`", f"`{kind}`", told[name]) for name, kind in foxglove_layout.ADDED.items())
+    return table(("topic", "schema", "what"), rows)
 
 
 def beacon_table() -> str:

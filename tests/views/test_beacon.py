@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -44,14 +45,15 @@ def test_the_other_end_knows_the_state() -> None:
     for field in FIELDS:
         now = field.value(status)
         slack = {"m": 90.0, "p": 90.0, "x": 1.2, "y": 0.9}.get(field.letter, 0.0)
-        assert (math.isnan(values[field.letter]) and math.isnan(now)) or abs(values[field.letter] - now) <= slack + field.resolution
+        told = values[field.letter]
+        assert (math.isnan(told) and math.isnan(now)) or abs(told - now) <= slack + field.resolution
 
 
 def test_no_field_starves() -> None:
     lines, _ = drive(600.0, 5.0)
     for letter in "mbpxy":
         times = [t for t, line in lines if f"{letter}" in [word[0] for word in line[1:].split()] and line[0] in "=+"]
-        assert max(b - a for a, b in zip(times, times[1:], strict=False)) < 60.0, letter
+        assert max(b - a for a, b in itertools.pairwise(times)) < 60.0, letter
 
 
 def test_an_alarm_goes_first_and_its_end_too() -> None:
@@ -84,5 +86,5 @@ def test_what_is_not_known_says_so() -> None:
 
 @pytest.mark.parametrize("text", ["hello\n", "=q5\n"])
 def test_other_lines_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a line|unknown field"):
+    with pytest.raises(ValueError, match=r"not a line|unknown field"):
         decode(text)

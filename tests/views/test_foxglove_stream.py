@@ -176,5 +176,5 @@ def test_a_port_that_is_taken(stream: SimpleNamespace) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(InputError, match="--port = .*cannot be served"):
+        with pytest.raises(InputError, match=r"--port = .*cannot be served"):
             stream.stream.serve("127.0.0.1", taken.getsockname()[1])

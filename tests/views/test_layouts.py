@@ -124,7 +124,8 @@ def evaluated(message: Any, equation: tuple[str, list[str]]) -> float:
     """An equation as PlotJuggler's Lua would have it: sums read the same in Python."""
     function, sources = equation
     values = [read(message, name.split("/", 2)[2].replace("/", ".")) for name in sources]
-    return float(eval(function.removeprefix("return "), {}, {"value": values[0], **{f"v{i}": v for i, v in enumerate(values) if i}}))
+    names = {"value": values[0], **{f"v{i}": v for i, v in enumerate(values) if i}}
+    return float(eval(function.removeprefix("return "), {}, names))
 
 
 def test_plotjuggler_sums_and_numbers_are_right(made_bag: Path) -> None:

@@ -57,7 +57,8 @@ def test_values_come_back(recording: Path) -> None:
     values = [row[0] for row in series["Scalars:scalars"] if row]
     assert values == pytest.approx([drive_power(t) for t in times])
     total = found["/charts/power/total_load"]
-    assert [row[0] for row in total["Scalars:scalars"] if row] == pytest.approx([BASE + INFERENCE + drive_power(t) for t in times])
+    expected = [BASE + INFERENCE + drive_power(t) for t in times]
+    assert [row[0] for row in total["Scalars:scalars"] if row] == pytest.approx(expected)
     rover = found["/world/rover"]
     places = [row[0] for row in rover["Transform3D:translation"] if row]
     assert np.array(places) == pytest.approx(np.array([place(1e-9 * t) for t in rover[TIMELINE] if t is not None]), abs=1e-4)
@@ -68,7 +69,8 @@ def test_ground_and_route_are_there(recording: Path) -> None:
     assert len(found["/world/ground"]["Mesh3D:vertex_positions"][0]) == 31 * 31
     strips = found["/world/route"]["LineStrips3D:strips"][0]
     ends = np.array([strips[0][0], strips[-1][-1]])
-    assert ends == pytest.approx(np.array([place(0.0), place(SECONDS)]) + [0.0, 0.0, 0.05], abs=1e-4)
+    lift = np.array([0.0, 0.0, 0.05])
+    assert ends == pytest.approx(np.array([place(0.0), place(SECONDS)]) + lift, abs=1e-4)
     assert len(found["/world/route"]["LineStrips3D:colors"][0]) == len(strips)
 
 
@@ -87,18 +89,20 @@ def test_rerun_itself_accepts_the_file(recording: Path) -> None:
 @pytest.mark.skipif(os.environ.get("ROVER_ENERGY_SLOW") != "1", reason="takes half a minute; set ROVER_ENERGY_SLOW=1")
 @pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on this machine")
 def test_the_web_viewer_draws_it(recording: Path, tmp_path: Path) -> None:
-    """Ground, route and charts leave their colours in the picture; nothing but white or black would mean that nothing was drawn."""
+    """Ground, route and charts leave their colours in the picture; next to no colours would mean that nothing was drawn."""
     pytest.importorskip("websockets", reason="websockets is not installed")
     image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed")
     log = tmp_path / "viewer.txt"
     ports = 20000 + os.getpid() % 20000
-    line = [viewer(), str(recording), "--serve-web", "--web-viewer-port", str(ports), "--port", str(ports + 1), "--renderer", "webgl"]
+    line = [viewer(), str(recording), "--serve-web", "--renderer", "webgl"]
+    line += ["--web-viewer-port", str(ports), "--port", str(ports + 1)]
     with log.open("wb") as out:
         process = subprocess.Popen([*line, "--bind", "127.0.0.1"], stdout=out, stderr=out)
     try:
         until = time.monotonic() + 30.0
         while "Hosting a web-viewer" not in log.read_text(errors="replace"):
-            assert process.poll() is None and time.monotonic() < until, log.read_text(errors="replace")
+            assert process.poll() is None, log.read_text(errors="replace")
+            assert time.monotonic() < until, log.read_text(errors="replace")
             time.sleep(0.2)
         address = f"http://127.0.0.1:{ports}/?url=rerun%2Bhttp://127.0.0.1:{ports + 1}/proxy&renderer=webgl"
         with page(tmp_path, address) as opened:

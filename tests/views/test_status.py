@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -29,12 +30,10 @@ def fed(make: Maker, until: float, step: float = 0.02, status: Status | None = N
 
 def drawn(status: Status) -> list[str]:
     """Lines as they stand on a terminal of 80 x 24."""
-    console = pytest.importorskip("rich.console", reason="rich is not installed").Console(width=WIDTH, record=True, file=None, quiet=False)
-    import io
-
-    console.file = io.StringIO()
+    text = io.StringIO()
+    console = pytest.importorskip("rich.console", reason="rich is not installed").Console(width=WIDTH, file=text)
     console.print(screen(status, "test"))
-    return str(console.file.getvalue()).splitlines()
+    return text.getvalue().splitlines()
 
 
 def test_values_and_extremes(make: Maker) -> None:

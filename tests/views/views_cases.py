@@ -93,15 +93,18 @@ class Maker:
         each = drive_power(t) * RoverParameters().locomotion.drivetrain_efficiency / 6.0
         names = [f"drive_{name}_joint" for name in ("fl", "fr", "ml", "mr", "rl", "rr")]
         return self.store.types["sensor_msgs/msg/JointState"](
-            header=self.header(t, "base_link"), name=names, position=np.zeros(6), velocity=np.full(6, 2.0), effort=np.full(6, each / 2.0)
+            header=self.header(t, "base_link"), name=names, position=np.zeros(6), velocity=np.full(6, 2.0),
+            effort=np.full(6, each / 2.0),
         )  # fmt: skip
 
     def clock(self, t: float) -> Any:
         return self.store.types["rosgraph_msgs/msg/Clock"](clock=self.header(t, "").stamp)
 
 
-def write_bag(folder: Path, *, namespace: str = "", seconds: float = SECONDS, over_at: float = math.inf, storage: str = "MCAP") -> Path:
-    """A rosbag2 of such messages: clock, power_state, meter, odom, joint_states. From `over_at` on, more is taken than there is."""
+def write_bag(
+    folder: Path, *, namespace: str = "", seconds: float = SECONDS, over_at: float = math.inf, storage: str = "MCAP"
+) -> Path:
+    """A rosbag2 of such messages: clock, joint_states, power_state, odom. From `over_at` on, more is taken than there is."""
     rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
     make = Maker()
     with rosbag2.Writer(folder, version=9, storage_plugin=getattr(rosbag2.StoragePlugin, storage)) as writer:
