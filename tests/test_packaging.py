@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "rover_energy"
 BUILD_INPUTS = ("pyproject.toml", "setup.py", "package.xml", "LICENSE", "resource", "launch", "config", "sim", "src")
 OPTIONAL = (
-    "rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces", "rosbags", "mcap", "foxglove", "rerun",
+    "rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces", "rosbags", "mcap", "foxglove",
+    "rerun",
 )  # fmt: skip
 ROSDEP_KEYS = {  # requirement -> key of the rosdep database
     "numpy": "python3-numpy",
