@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 import threading
+import time
 import types
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from views_cases import BASE, INFERENCE, RATE, available, drive_power, write_bag
 from rover_energy.views.bag import Bag
 
 pytestmark = needs_ros
-SECONDS = 6.0
+SECONDS = 4.0
 COUNT = round(SECONDS * RATE) + 1
 
 
@@ -129,12 +130,25 @@ def test_commands_and_recomputed_topics_go_elsewhere(
     assert {topic for topic, name in names[True].items() if name != topic} == {"/compliance", "/diagnostics"}
 
 
-def test_others_hear_it_with_a_clock_that_never_goes_back(bag: Path, play: Any, tmp_path: Path) -> None:
+def test_others_hear_it_with_a_clock_that_never_goes_back(
+    bag: Path, play: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from rosgraph_msgs.msg import Clock
     from rover_energy_interfaces.msg import ComplianceReport, PowerState
 
-    from rover_energy.nodes import ros
+    from rover_energy.nodes import replay_node, ros
 
+    original = replay_node.Player.alone
+
+    def connected(player: Any) -> None:
+        """Begin when the listener is there: beside one monitor for the clock, and two for power_state."""
+        original(player)
+        until = time.monotonic() + 20.0
+        while player.clock.get_subscription_count() < 2 or player.publishers["/power_state"][1].get_subscription_count() < 3:
+            assert time.monotonic() < until
+            player.graph.rest(0.1)
+
+    monkeypatch.setattr(replay_node.Player, "alone", connected)
     heard: dict[str, list[Any]] = {"/clock": [], "power_state": [], "compliance": []}
     done = threading.Event()
     with ros_context(tmp_path, domain(38)) as world:
@@ -226,7 +240,7 @@ def test_the_launch_file_runs_the_command(bag: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("ROS_DOMAIN_ID", str(domain(41)))
     code, out, said = command(*line[3:], folder=tmp_path)
     assert code == 0, said
-    assert out.startswith("limits kept: 300 windows")
+    assert out.startswith(f"limits kept: {COUNT - 1} windows")
     assert (tmp_path / "out" / "replay.json").is_file()
     assert module.command({**values, "bag": "b", "commands": "true"})[-1] == "--commands"
 

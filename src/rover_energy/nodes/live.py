@@ -14,6 +14,7 @@ from rover_energy.nodes.topics import TOPICS
 from rover_energy.views.bag import Sample, Stream
 from rover_energy.views.signals import absolute
 
+DEPTH = 1000  # of a subscription: a view that is busy drawing loses nothing for some seconds
 BACKLOG = 20_000  # messages that may wait; older ones are dropped and counted
 
 
@@ -51,7 +52,7 @@ class Live:
         self.executor.add_node(self.node)
         for topic in self.chosen:
             kind, name = ros.message_class(topic.kind), absolute(topic.name, self.namespace)
-            self.node.create_subscription(kind, name, self._keep(name, topic.kind), ros.quality(topic.qos), raw=True)
+            self.node.create_subscription(kind, name, self._keep(name, topic.kind), ros.quality(topic.qos, DEPTH), raw=True)
         return self
 
     def __exit__(self, *_: object) -> None:
