@@ -167,6 +167,9 @@ def test_others_hear_it_with_a_clock_that_never_goes_back(
         thread.start()
         try:
             play(bag, 38, rate=4.0)
+            until = time.monotonic() + 5.0
+            while len(heard["power_state"]) < COUNT and time.monotonic() < until:
+                time.sleep(0.05)
         finally:
             done.set()
             thread.join(10)

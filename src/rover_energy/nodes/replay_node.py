@@ -88,6 +88,7 @@ def replay(
         for hosted in graph.parts:
             if isinstance(hosted, Auditor):
                 hosted.finish()
+        player.settle()
     return outcome
 
 
@@ -159,6 +160,13 @@ class Player:
             self.outcome.recorded.append((self.outcome.end, sample.topic, self.bag.decode(sample)))
         self.graph.send(name, publisher, sample.data)
         self.outcome.played[sample.topic] += 1
+
+    def settle(self) -> None:
+        """Let listeners in other processes have the last messages before the publishers go."""
+        patience = ros.need("rclpy.duration").Duration(seconds=1.0)
+        for _, publisher in self.publishers.values():
+            publisher.wait_for_all_acked(patience)
+        self.graph.rest(0.1)
 
     def advance(self, nanoseconds: int) -> None:
         """/clock never goes back within a replay."""
