@@ -94,6 +94,22 @@ def test_time_that_goes_back_begins_anew(make: Maker) -> None:
     assert math.isinf(s.age("odom"))
 
 
+def test_live_messages_without_a_stamp_do_not_move_time(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live, log times are the wall's and stamps may be a simulation's. A trajectory that was kept for latecomers tells no end."""
+    now = [100.0]
+    monkeypatch.setattr("rover_energy.views.status.clock", SimpleNamespace(monotonic=lambda: now[0]))
+    wall, trajectory = 1_795_000_000 * 10**9, SimpleNamespace(plan_id="north", duration=60.0, pieces=[1])
+    s = Status(live=True)
+    s.add("trajectory", trajectory, wall)
+    s.add("power_state", make.power(7.0), wall)
+    assert s.now == pytest.approx(7.0)
+    assert math.isnan(s.remaining)
+    now[0] += 10.0
+    s.add("trajectory", trajectory, wall)
+    assert s.now == pytest.approx(7.0)
+    assert s.remaining == pytest.approx(60.0)
+
+
 def test_health_and_verdict(make: Maker) -> None:
     s = fed(make, 1.0)
     items = [SimpleNamespace(name="power: bus", level=b"\x02", message="not balanced"),

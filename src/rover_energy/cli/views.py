@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,9 +155,10 @@ def foxglove(
         server = stream.serve(host, port)
         stack.callback(server.stop)
         console.say(f"rover-energy: serving ws://{host}:{server.port}; in a browser: {server.app_url()}; end with control-C")
-        for sample in samples:
-            stream.send(sample)
-            server.broadcast_time(sample.time)
+        with suppress(KeyboardInterrupt):  # the way to end it
+            for sample in samples:
+                stream.send(sample)
+                server.broadcast_time(sample.time)
 
 
 def _write(stream: FoxgloveStream, bag: Bag, out: Path, console: Any) -> None:

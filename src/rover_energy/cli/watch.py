@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,8 +63,9 @@ def watch(
             looks = _recorded(stack, status, bag, start, duration, rate, once)
         title = str(bag or namespace or "live")
         show = _last(status, as_json) if once else _writer(stack, status, title, low_rate, as_json)
-        for now in looks:
-            show(now)
+        with suppress(KeyboardInterrupt):  # the way to end it
+            for now in looks:
+                show(now)
         if once:
             show(None)
     if status.alarms():

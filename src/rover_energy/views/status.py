@@ -15,6 +15,8 @@ from rover_energy.views.signals import total_power
 WATCHED = {
     "power_state": 2.0, "odom": 2.0, "reference": 2.0, "/diagnostics": 10.0, "trajectory": math.inf, "compliance": math.inf,
 }  # fmt: skip
+LATCHED = 2.0  # [s] after the first message in which a trajectory is taken for one that began before
+BACK = 60.0  # [s] by which time must go back to begin anew
 HISTORY, BUNDLE = 240, 10  # points of the drawn course; windows for each, of which it shows the one with the least margin
 
 
@@ -49,6 +51,7 @@ class Status:
     course: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=HISTORY))
     heard: dict[str, float] = field(default_factory=dict)
     _arrived: dict[str, float] = field(default_factory=dict)
+    _begun: float = math.nan
     _ends: float = math.nan
     _pending: list[tuple[float, float]] = field(default_factory=list)
 
@@ -71,9 +74,13 @@ class Status:
     def add(self, topic: str, message: Any, time: int) -> None:
         """One message. topic : name in the contract. time : log time [ns]."""
         self.messages += 1
-        at = 1e-9 * stamp(message, time)
-        if self.now == self.now and at < self.now - 60.0:  # a loop has begun anew, or another simulation
-            self.heard, self.course = {}, deque(maxlen=HISTORY)
+        if math.isnan(self._begun):
+            self._begun = clock.monotonic()
+        start = 0.0 if self.live else 1e-9 * time
+        stamped = stamp(message, 0)  # without a stamp a message belongs to now: live, its log time is another clock's
+        at = 1e-9 * stamped if stamped else (self.now if math.isfinite(self.now) else start)
+        if at < self.now - BACK:  # a loop has begun anew, or another simulation
+            self.heard, self.course, self.plan = {}, deque(maxlen=HISTORY), ""
             self.now = at
         self.now = at if not self.now > at else self.now
         if topic not in WATCHED:
@@ -90,7 +97,9 @@ class Status:
         elif topic == "/diagnostics":
             self.health = {item.name: (level_of(item.level), item.message) for item in message.status}
         elif topic == "trajectory":
-            self.plan, self._ends, self.verdict = message.plan_id, self.now + float(message.duration), None
+            late = self.live and clock.monotonic() - self._begun < LATCHED  # kept for latecomers: nobody knows when it began
+            self.plan, self.verdict = message.plan_id, None
+            self._ends = math.nan if late else self.now + float(message.duration)
         else:
             self.verdict = told_by(topic, message)[0]
             self._ends = math.nan
@@ -126,7 +135,8 @@ class Status:
     @property
     def remaining(self) -> float:
         """Time to the planned end [s]; NaN without a drive."""
-        return max(0.0, self._ends - self.now)
+        left = self._ends - self.now
+        return max(0.0, left) if math.isfinite(left) else math.nan
 
     def alarms(self) -> list[str]:
         """What must be seen first; empty when nothing is wrong."""
