@@ -154,7 +154,9 @@ def forecast_power(
         rows["load"].append(_quantiles(load[:, k]))
         before, stored = stored, advance(battery, stored, supply[:, k] - load[:, k], seconds, allow_discharge=use_battery)
         rows["energy"].append(_quantiles(stored))
-        gone = np.minimum(gone, _met(before, stored, floor + AT_FLOOR * capacity, float(time[k]) - seconds, seconds))
+        fallen = stored <= floor + AT_FLOOR * capacity
+        free = advance(battery, before, supply[:, k] - load[:, k], seconds, allow_discharge=use_battery, keep_floor=False)
+        gone = np.minimum(gone, np.where(fallen, _met(before, free, floor, float(time[k]) - seconds, seconds), np.inf))
     quantiles = {name: np.array(values).T for name, values in rows.items()}
     return Forecast(time, quantiles["load"], quantiles["available"], quantiles["energy"], _quantiles(gone), floor)
 
@@ -187,11 +189,12 @@ def gauss_markov(step: ArrayLike, time: float, members: int, rng: np.random.Gene
 
 
 def advance(
-    battery: BatteryParameters, energy: ArrayLike, net_power: ArrayLike, seconds: float, *, allow_discharge: bool = True
-) -> Array:
+    battery: BatteryParameters, energy: ArrayLike, net_power: ArrayLike, seconds: float, *, allow_discharge: bool = True,
+    keep_floor: bool = True,
+) -> Array:  # fmt: skip
     """Stored energies (m,) [J] after one step of constant net powers (m,) [W]: `storage.integrate_battery` for many at once."""
     start, net = np.asarray(energy, dtype=float), np.asarray(net_power, dtype=float)
-    capacity, floor = usable_capacity(battery), floor_energy(battery)
+    capacity, floor = usable_capacity(battery), floor_energy(battery) if keep_floor else 0.0
     if capacity <= 0.0:
         return np.zeros_like(start)
     most_given = float(discharge_limit(battery, 1.0)) if allow_discharge else 0.0
@@ -235,10 +238,9 @@ def _give(battery: BatteryParameters, energy: Array, capacity: float, floor: flo
 
 
 def _met(before: Array, after: Array, level: float, begin: float, seconds: float) -> Array:
-    """When each member came to a level [s], infinite where it did not; linear within the step."""
-    fell = after <= level
-    share = np.clip((before - level) / np.where(fell & (before > after), before - after, np.inf), 0.0, 1.0)
-    return np.where(fell, begin + share * seconds, np.inf)
+    """When members that fall come to a level [s]; linear within the step."""
+    share = (before - level) / np.where(before > after, before - after, np.inf)
+    return begin + np.clip(share, 0.0, 1.0) * seconds
 
 
 def _quantiles(values: Array) -> Array:
