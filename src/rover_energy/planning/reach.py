@@ -30,7 +30,6 @@ from rover_energy.planning.world import World
 from rover_energy.power.battery import floor_energy, usable_capacity
 from rover_energy.power.pv import array_gain
 from rover_energy.power.rtg import rtg_power
-from rover_energy.rover import RoverParameters
 
 COARSE = 0.05  # [m] between the stations of drives that only say whether a remedy helps
 HALVINGS = 6  # of the interval in which the least amount of a remedy lies
@@ -286,15 +285,7 @@ def guarded(world: World, reserve: float) -> World:
     battery = world.rover.battery
     capacity = usable_capacity(battery)
     share = min(1.0, battery.floor + reserve / capacity) if capacity > 0.0 else battery.floor
-    return with_rover(world, replace(world.rover, battery=replace(battery, floor=share)))
-
-
-def with_rover(world: World, rover: RoverParameters) -> World:
-    """The world with another account of the same rover's power: what depends on ground, light and shape alone is kept."""
-    other = replace(world, rover=rover)
-    for name in ("fields", "cost_map"):
-        other.__dict__[name] = getattr(world, name)
-    return other
+    return world.with_rover(replace(world.rover, battery=replace(battery, floor=share)))
 
 
 class _Advice:
@@ -341,7 +332,8 @@ class _Advice:
         loads = self.world.rover.loads
         inference = max(0.0, loads.inference_power - watts)
         base = max(0.0, loads.base_power - max(0.0, watts - loads.inference_power))
-        return with_rover(self.world, replace(self.world.rover, loads=replace(loads, base_power=base, inference_power=inference)))
+        loads = replace(loads, base_power=base, inference_power=inference)
+        return self.world.with_rover(replace(self.world.rover, loads=loads))
 
     def _charge(self) -> Remedy | None:
         capacity = usable_capacity(self.world.rover.battery)
