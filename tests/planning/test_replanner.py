@@ -13,7 +13,7 @@ from rover_energy.planning.certificate import certify
 from rover_energy.planning.deviation import Comparison, DeviationParameters, Kind, Observed
 from rover_energy.planning.evaluation import Profile, evaluate_plan
 from rover_energy.planning.planner import LocalSolver, PlannedTraverse, plan_traverse
-from rover_energy.planning.replanner import Replanner, profile_of
+from rover_energy.planning.replanner import Followed, Replanner, profile_of
 from rover_energy.planning.world import World
 
 solver = LocalSolver()
@@ -105,7 +105,7 @@ def test_next_plan_is_certified_and_starts_where_the_rover_is(plan: PlannedTrave
         replace(world.mission, state_of_charge=o.battery_energy / 1e6), goal=GOAL,
     )  # fmt: skip
     assert again.passed
-    replanner.follow(made, world)
+    replanner.follow(Followed.of(made, world))
     assert replanner.observe(replace(o, time=o.time + 0.1)) is None, "on the new plan"
     assert profile_of(made, world).battery_energy[0] == pytest.approx(o.battery_energy, abs=1.0)
 

@@ -94,6 +94,11 @@ class Reach:
     text: str = ""
     plan: PlannedTraverse | None = None
 
+    @classmethod
+    def nothing(cls) -> Reach:
+        """Nothing is known yet."""
+        return cls(Verdict.UNKNOWN)
+
     @property
     def certified(self) -> bool:
         """Whether the figures are those of a certified plan."""
@@ -258,24 +263,24 @@ class _Question:
             return replace(reach, remedies=(Remedy(Help.OTHER_GOAL),))
         world = guarded(self.world, self.reserve)
         if reach.plan is None:
-            reach = replace(reach, **_figures(path, world))
+            reach = _figured(reach, path, world)
         advice = _Advice(path, world, self.start, self.until)
         return replace(reach, remedies=advice.remedies(reach.binding))
 
 
-def _figures(path: Path, world: World) -> dict[str, float]:
-    """Those of the fastest drive along a path, whatever energy it takes; none where even that has too little power."""
+def _figured(reach: Reach, path: Path, world: World) -> Reach:
+    """With the figures of the fastest drive along a path, whatever energy it takes; none where even that has too little power."""
     try:
         found = retime(path, world.surface, world.environment, world.rover, world.mission, grid=grid_for(path.length))
     except TimingError:
-        return {}
+        return reach
     worst = int(np.argmin(found.battery_energy))
     margins = found.battery_energy - found.floor
     margin = float(margins[worst]) - found.shortfall / world.rover.battery.discharge_efficiency
-    return {
-        "margin": margin, "margin_time": float(found.time[worst]), "arrival_margin": float(margins[-1]),
-        "duration": found.duration, "energy": found.consumed_energy,
-    }  # fmt: skip
+    return replace(
+        reach, margin=margin, margin_time=float(found.time[worst]), arrival_margin=float(margins[-1]), duration=found.duration,
+        energy=found.consumed_energy,
+    )  # fmt: skip
 
 
 def guarded(world: World, reserve: float) -> World:

@@ -42,6 +42,11 @@ class Followed:
     world: World
     profile: Profile
 
+    @classmethod
+    def of(cls, plan: PlannedTraverse, world: World) -> Followed:
+        """With the profile of the plan."""
+        return cls(plan, world, profile_of(plan, world))
+
 
 class Replanner:
     """Watches one drive.
@@ -70,14 +75,15 @@ class Replanner:
         certificate = certify(trajectory, w.surface, w.environment, w.rover, w.mission, keep_outs=w.keep_outs)
         x, y, heading = (float(v) for v in trajectory.start)
         motion, path = Motion(x, y, heading), trajectory_path(trajectory)
-        self.follow(PlannedTraverse(motion, trajectory, certificate, path, "driven", {}), w)
+        self.follow(Followed.of(PlannedTraverse(motion, trajectory, certificate, path, "driven", {}), w))
 
-    def follow(self, plan: PlannedTraverse, world: World) -> None:
+    def follow(self, followed: Followed) -> None:
         """Watch the rover against this plan from now on."""
-        profile = profile_of(plan, world)
-        self.followed = Followed(plan, world, profile)
+        self.comparison = Comparison(
+            followed.profile, followed.plan.start.time, self.parameters, use_battery=followed.world.mission.use_battery
+        )
+        self.followed = followed
         self._work.clear()  # its share is that of this plan
-        self.comparison = Comparison(profile, plan.start.time, self.parameters, use_battery=world.mission.use_battery)
 
     def rehearse(self) -> bool:
         """One replan from the plan itself, whose result is dropped: afterwards solver and caches are warm."""
