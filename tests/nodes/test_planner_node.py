@@ -278,12 +278,14 @@ def test_cannot_reach(planner: SimpleNamespace, fields: dict[str, Any], verdict:
     assert math.isnan(answer.duration) or not answer.certified or answer.duration > 0.0
 
 
-def test_reach_answers_within_a_second(planner: SimpleNamespace) -> None:
+def test_reach_answers_in_its_time(planner: SimpleNamespace) -> None:
+    """Also where remedies are looked for, and on a busy machine: what is not ready in time is left out or said to be missing."""
     reach(planner)
-    began = time.monotonic()
-    answers = [reach(planner, time_limit=1.0), reach(planner, time_limit=1.0, deadline=14.0)]
-    assert time.monotonic() - began < 2.0 * 1.5, "on a busy machine"
-    assert all(answer.error_code == answer.NONE for answer in answers)
+    for fields in ({}, {"deadline": 14.0}):
+        began = time.monotonic()
+        answer = reach(planner, time_limit=1.0, **fields)
+        assert time.monotonic() - began < 1.0 + 0.5 + 1.0, "limit, grace, and the way there and back"
+        assert answer.error_code in (answer.NONE, answer.TIME_LIMIT)
 
 
 def test_planned_and_driven_over_ros(plan_folder: Path, tmp_path: Path) -> None:

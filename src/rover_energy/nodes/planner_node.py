@@ -71,7 +71,9 @@ class Planner(ros.Part):
             goal_callback=lambda _: action.GoalResponse.ACCEPT if self.active else action.GoalResponse.REJECT,
             cancel_callback=lambda _: action.CancelResponse.ACCEPT,
         )  # fmt: skip
-        self.service = self.ros.create_service(ros.need("rover_energy_interfaces.srv").CanReach, "can_reach", self.on_can_reach)
+        apart = ros.need("rclpy.callback_groups").ReentrantCallbackGroup()  # others must run while it waits for its answer
+        kind = ros.need("rover_energy_interfaces.srv").CanReach
+        self.service = self.ros.create_service(kind, "can_reach", self.on_can_reach, callback_group=apart)
         self.door = Nav2Door.open(self)
         clocks = ros.need("rclpy.clock")
         self.timer = self.ros.create_timer(TICK, self.on_tick, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))

@@ -32,7 +32,8 @@ from rover_energy.power.pv import array_gain
 from rover_energy.power.rtg import rtg_power
 
 COARSE = 0.05  # [m] between the stations of drives that only say whether a remedy helps
-HALVINGS = 6  # of the interval in which the least amount of a remedy lies
+HALVINGS = 7  # of the interval in which the least amount of a remedy lies
+LEAST_SHARE = 1e-4  # of the largest amount, from which on amounts are tried; their ratio is halved, to some 8 %
 WAITS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # tried, as shares of the longest wait
 LONGEST_WAIT = 86400.0  # [s]
 IMPOSSIBLE = ("start_blocked", "goal_blocked")  # reasons of a refusal that hold for every path
@@ -317,14 +318,14 @@ class _Advice:
         return None if violated(timing, world.mission) else timing
 
     def _least(self, most: float, changed: Callable[[float], World]) -> float | None:
-        """Least amount up to `most` that helps, to a share of 2^-HALVINGS; None when not even that does."""
+        """Least amount up to `most` that helps, within a few per cent; None when not even that does."""
         if not most > 0.0 or self._works(changed(most)) is None:
             return None
-        low, high = 0.0, most
+        low, high = LEAST_SHARE * most, most
         for _ in range(HALVINGS):
             if time.monotonic() > self.until:
                 break
-            centre = 0.5 * (low + high)
+            centre = math.sqrt(low * high)
             low, high = (low, centre) if self._works(changed(centre)) is not None else (centre, high)
         return high
 
