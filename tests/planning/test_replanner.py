@@ -56,6 +56,12 @@ def judge(p: Profile, *, late: float = 0.0, left: float = 0.0, until: float = 15
     return None
 
 
+def test_watched_from_the_middle_of_the_drive_on(profile: Profile) -> None:
+    compared = Comparison(profile, 0.0, DeviationParameters(), use_battery=True)
+    assert compared.judge(seen(profile, 20.0, late=1.0)) is None
+    assert compared.plan_time == pytest.approx(20.0, abs=0.06)
+
+
 def test_on_the_plan_nothing_is_found(profile: Profile) -> None:
     assert judge(profile, until=profile.t[-1]) is None
     assert judge(profile, late=4.0, left=0.15, battery_energy=-1500.0, supply_power=-6.0) is None

@@ -121,7 +121,8 @@ class Comparison:
     def locate(self, o: Observed) -> None:
         """Find the nearest place of the plan not far from the last; at rest in the plan, time alone tells where it is."""
         first = max(0, self.place - round(BEHIND / STEP))
-        last = min(self.times.size, self.place + round(AHEAD / STEP) + 1)
+        unseen = max(0.0, o.time - max(self._time, self.began))  # it may have driven on while nobody looked
+        last = min(self.times.size, self.place + round((AHEAD + unseen) / STEP) + 1)
         gaps = np.hypot(self.x[first:last] - o.x, self.y[first:last] - o.y)
         nearest = first + int(np.argmin(gaps))
         if self.speed[nearest] < RESTING and o.speed < RESTING:
