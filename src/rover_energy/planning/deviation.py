@@ -99,9 +99,10 @@ class Comparison:
         motion = profile.drive_power + profile.turn_power
         spent = np.concatenate(([0.0], np.cumsum(0.5 * (motion[1:] + motion[:-1]) * np.diff(profile.t))))
         room = profile.rtg_power + profile.pv_power - profile.base_power - profile.inference_power
-        columns = (profile.x, profile.y, profile.speed, profile.battery_energy, room, spent)
+        columns = (profile.x, profile.y, profile.speed, profile.battery_energy, room, spent, profile.pv_power)
         self.times = times
-        self.x, self.y, self.speed, self.stored, self.room, self.spent = (np.interp(times, profile.t, c) for c in columns)
+        found = (np.interp(times, profile.t, column) for column in columns)
+        self.x, self.y, self.speed, self.stored, self.room, self.spent, self.array = found
         self.began, self.parameters, self.use_battery = began, parameters, use_battery
         self.place = 0  # sample at which the rover is
         self.across = 0.0  # [m]

@@ -21,17 +21,38 @@ from rover_energy.planning.planner import PlannedTraverse, replan_traverse
 from rover_energy.planning.solver import Solver
 from rover_energy.planning.trajectory import Trajectory
 from rover_energy.planning.transcription import Motion
-from rover_energy.planning.waiting import standing_supply
 from rover_energy.planning.world import World
-from rover_energy.power.rtg import rtg_power
 from rover_energy.rover import RoverParameters
 
 LEAST_LEFT = 3.0  # [s] of a plan below which none is made instead
 SAME_LOAD, SAME_ARRAY, SAME_WORK = 0.5, 0.03, 0.03  # [W], shares: smaller differences are the meters'
 LEAST_WORK = 300.0  # [J] of driving, planned, from which on its share counts
 WORK_MEMORY = 60.0  # [s] over which it is compared
+ARRAY_MEMORY, LEAST_LIGHT = 10.0, 50.0  # [s], [J]: likewise for the array
 SHARES = (0.5, 2.0)  # between which measured shares are believed
 WARM_AT = 1.0  # [s] into a plan from which the first replan is rehearsed
+
+
+class Share:
+    """Measured over planned energy of the last `memory` [s]; 1 while less than `least` [J] was planned in them."""
+
+    def __init__(self, memory: float, least: float) -> None:
+        self.memory, self.least = memory, least
+        self._sums: deque[tuple[float, float, float]] = deque([(-math.inf, 0.0, 0.0)])
+
+    def add(self, time: float, measured: float, planned: float) -> None:
+        """What was measured and planned in the step that ends at a time [s], [J]."""
+        _, m, p = self._sums[-1]
+        self._sums.append((time, m + measured, p + planned))
+        while time - self._sums[0][0] > self.memory:
+            self._sums.popleft()
+
+    @property
+    def value(self) -> float:
+        """[-]"""
+        (_, m0, p0), (_, m1, p1) = self._sums[0], self._sums[-1]
+        share = (m1 - m0) / (p1 - p0) if p1 - p0 >= self.least else 1.0
+        return min(max(share, SHARES[0]), SHARES[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +86,7 @@ class Replanner:
         self.parameters = parameters or DeviationParameters()
         self.followed: Followed | None = None
         self.comparison: Comparison | None = None
-        self._work: deque[tuple[float, float, float]] = deque()  # time, measured and planned energy of driving
-        self._measured = self._planned = 0.0
+        self.work, self.array = Share(WORK_MEMORY, LEAST_WORK), Share(ARRAY_MEMORY, LEAST_LIGHT)
         self._last: Observed | None = None
 
     def begin(self, trajectory: Trajectory) -> None:
@@ -83,7 +103,7 @@ class Replanner:
             followed.profile, followed.plan.start.time, self.parameters, use_battery=followed.world.mission.use_battery
         )
         self.followed = followed
-        self._work.clear()  # its share is that of this plan
+        self.work, self.array = Share(WORK_MEMORY, LEAST_WORK), Share(ARRAY_MEMORY, LEAST_LIGHT)  # of this plan
 
     def rehearse(self) -> bool:
         """One replan from the plan itself, whose result is dropped: afterwards solver and caches are warm."""
@@ -115,24 +135,17 @@ class Replanner:
         last, self._last = self._last, o
         if last is None or not 0.0 < o.time - last.time < 1.0:
             return
-        self._measured += o.motion_power * (o.time - last.time)
-        self._planned += max(0.0, planned)
-        self._work.append((o.time, self._measured, self._planned))
-        while o.time - self._work[0][0] > WORK_MEMORY:
-            self._work.popleft()
-
-    @property
-    def work_share(self) -> float:
-        """Measured over planned energy of driving in the last minute; 1 while too little is known."""
-        if not self._work:
-            return 1.0
-        (_, m0, p0), (_, m1, p1) = self._work[0], self._work[-1]
-        return (m1 - m0) / (p1 - p0) if p1 - p0 >= LEAST_WORK else 1.0
+        assert self.comparison is not None
+        assert self.followed is not None
+        seconds, c = o.time - last.time, self.comparison
+        generator = float(self.followed.profile.rtg_power[0])
+        self.work.add(o.time, o.motion_power * seconds, max(0.0, planned))
+        self.array.add(o.time, max(0.0, o.supply_power - generator) * seconds, float(c.array[c.place]) * seconds)
 
     def replan(self, o: Observed, *, seconds: float = 1.0) -> tuple[PlannedTraverse, World]:
         """A certified plan from the observed state, and the world that it counts on. Raises Refusal, InputError."""
         assert self.followed is not None
-        rover = account(self.world, self.followed, o, self.work_share)
+        rover = account(self.followed, o.constant_power, array=self.array.value, work=self.work.value)
         world = self.world if rover == self.world.rover else self.world.with_rover(rover)
         s = world.surface
         level, lean = math.cos(float(s.along_slope(o.x, o.y, o.heading))), math.cos(float(s.tilt(o.x, o.y)))
@@ -160,20 +173,15 @@ def profile_of(plan: PlannedTraverse, world: World) -> Profile:
     return evaluate_plan(plan.trajectory, world.surface, scene, world.rover, left.mission)
 
 
-def account(world: World, followed: Followed, o: Observed, work_share: float) -> RoverParameters:
-    """The rover as measured: constant loads, gain of the array, and efficiency of the drivetrain for the work of driving."""
+def account(followed: Followed, constant: float, *, array: float, work: float) -> RoverParameters:
+    """The rover as measured: constant loads [W]; shares of what the followed plan counts on of its array and of its driving."""
     rover = followed.world.rover
     loads = rover.loads
-    if abs(o.constant_power - loads.base_power - loads.inference_power) > SAME_LOAD:
-        rover = replace(rover, loads=replace(loads, base_power=o.constant_power, inference_power=0.0))
-    generator = float(rtg_power(rover.rtg, world.mission.years_since_fuelling))
-    modelled = float(standing_supply(followed.world, (o.x, o.y, o.heading), np.array([o.time]))[0]) - generator
-    if modelled > 1.0:
-        share = min(max((o.supply_power - generator) / modelled, 0.0), SHARES[1])
-        if abs(share - 1.0) > SAME_ARRAY:
-            rover = replace(rover, pv=replace(rover.pv, area=rover.pv.area * share))
-    share = min(max(work_share, SHARES[0]), SHARES[1])
-    if abs(share - 1.0) > SAME_WORK:
-        efficiency = min(1.0, rover.locomotion.drivetrain_efficiency / share)
+    if abs(constant - loads.base_power - loads.inference_power) > SAME_LOAD:
+        rover = replace(rover, loads=replace(loads, base_power=constant, inference_power=0.0))
+    if abs(array - 1.0) > SAME_ARRAY:
+        rover = replace(rover, pv=replace(rover.pv, area=rover.pv.area * array))
+    if abs(work - 1.0) > SAME_WORK:
+        efficiency = min(1.0, rover.locomotion.drivetrain_efficiency / work)
         rover = replace(rover, locomotion=replace(rover.locomotion, drivetrain_efficiency=efficiency))
     return rover
