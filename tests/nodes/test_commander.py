@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from node_cases import GOAL, domain, needs_ros
+from node_cases import GOAL, ROOT, domain, needs_ros
 
 from rover_energy.errors import InputError
 
@@ -120,6 +121,17 @@ def test_reserve(graph: SimpleNamespace) -> None:
     assert (answer.ok, answer.code, answer.power) == (False, "UNKNOWN_LOAD", 0.0)
     with pytest.raises(InputError, match="watts"):
         graph.commander.reserve("laser", math.nan)
+
+
+def test_the_tutorial_runs(graph: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it stands, but for the way back, which may be long: the rover is wherever the tests before have left it."""
+    page = (ROOT / "docs" / "tutorials" / "applications.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    exec(compile(block, "applications.md", "exec"), {"__name__": "example"})
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("YES")
+    assert "camera: UNKNOWN_LOAD" in said
+    assert any(line.startswith("NONE") for line in said), said
 
 
 def test_silence_is_an_error(tmp_path: Path) -> None:

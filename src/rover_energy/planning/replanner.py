@@ -30,6 +30,8 @@ LEAST_WORK = 300.0  # [J] of driving, planned, from which on its share counts
 WORK_MEMORY = 60.0  # [s] over which it is compared
 ARRAY_MEMORY, LEAST_LIGHT = 10.0, 50.0  # [s], [J]: likewise for the array
 SHARES = (0.5, 2.0)  # between which measured shares are believed
+TOUCHING = 1.002  # share of the power up to which a plan is as it was: many touch it
+SLOWING, SLOWEST = 1.005, 3.0  # beyond the share that power asks for; longest stretch of a plan that is joined again
 WARM_AT = 1.0  # [s] into a plan from which the first replan is rehearsed
 
 
@@ -154,7 +156,21 @@ class Replanner:
             o.x, o.y, heading, max(0.0, o.speed) * level, o.yaw_rate * lean if o.speed > 0.0 else 0.0,
             battery_energy=o.battery_energy, time=o.time,
         )  # fmt: skip
-        return replan_traverse(world, self.followed.plan, motion, solver=self.solver, seconds=seconds), world
+        return replan_traverse(world, self._guess(world, o), motion, solver=self.solver, seconds=seconds), world
+
+    def _guess(self, world: World, o: Observed) -> PlannedTraverse:
+        """The followed plan as if it had brought the rover here just now, slowed to what the bus is counted on to give.
+
+        Power grows with the speed nearly in proportion, so a plan that was as fast as its power allowed can be joined again
+        once it is as much slower as power has become scarcer.
+        """
+        assert self.followed is not None
+        assert self.comparison is not None
+        plan, at = self.followed.plan, self.comparison.plan_time
+        factor = slowdown(self.followed, world, at, self.work.value)
+        if factor > 1.0:
+            plan, at = replace(plan, trajectory=plan.trajectory.stretched(factor)), at * factor
+        return replace(plan, start=replace(plan.start, time=max(0.0, o.time - at)))
 
     def _branch(self, heading: float) -> float:
         """The heading on the branch of the plan where the rover is, so that no full turn is added."""
@@ -162,6 +178,23 @@ class Replanner:
         assert self.comparison is not None
         planned = float(np.interp(self.comparison.plan_time, self.followed.profile.t, np.unwrap(self.followed.profile.heading)))
         return planned + math.remainder(heading - planned, 2.0 * math.pi)
+
+
+def slowdown(followed: Followed, world: World, at: float, work: float) -> float:
+    """How much longer the rest of the followed plan from a time [s] on must take on the powers of another account; 1 for none.
+
+    work : energy of driving over that which the plan counts on [-].
+    """
+    p, own, new = followed.profile, followed.world.rover, world.rover
+    ahead = p.t >= at
+    brighter = new.pv.area / own.pv.area if own.pv.area > 0.0 else 1.0
+    loads = new.loads.base_power + new.loads.inference_power
+    room = (p.available_power + (brighter - 1.0) * p.pv_power - loads)[ahead]
+    asked = work * (p.drive_power + p.turn_power)[ahead]
+    if room.size == 0 or not float(room.min()) > 0.0:
+        return SLOWEST
+    share = float(np.max(asked / room))
+    return min(SLOWING * share, SLOWEST) if share > TOUCHING else 1.0
 
 
 def profile_of(plan: PlannedTraverse, world: World) -> Profile:
