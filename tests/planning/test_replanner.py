@@ -52,7 +52,7 @@ def judge(p: Profile, *, late: float = 0.0, left: float = 0.0, until: float = 15
             assert found.amount > found.limit
             assert found.kind.value in str(found)
             return found.kind
-    assert compared.plan_time == pytest.approx(until - 0.1, abs=0.06), "it knows where the rover is on the plan"
+    assert compared.plan_time == pytest.approx(at, abs=0.06), "it knows where the rover is on the plan"
     return None
 
 
