@@ -15,6 +15,7 @@ SCRIPTS = {
     "campaign": ("campaign", "--problems", "2", "--settings", "battery", "--ompl-seconds", "0.2"),
     "optimality": ("optimality", "--problems", "1", "--settings", "battery", "--ompl-seconds", "0"),
     "solve_times": ("solve_times", "--problems", "1", "--replans", "1", "--peer-seconds", "2"),
+    "replanning": ("replanning", "--problems", "3", "--times", "2"),
     "growth": ("growth", "--lengths", "20"),
     "paper_table": ("paper_table", "--problems", "1"),
     "hangs": ("hangs", "--problems", "2"),

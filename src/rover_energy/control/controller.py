@@ -89,6 +89,17 @@ class Controller:
         self._outlook = EnergyOutlook(p.governor.fastest, math.inf)
         self._status: Status | None = None
 
+    def take_over(self, earlier: Controller, plan_time: float, now: float) -> None:
+        """Drive on in place of another plan's controller, `plan_time` [s] into this plan.
+
+        What is known of ground, supply and sensors stays, and so does the speed that the drivers are set to. The rate begins
+        at 1, because this plan starts with the speed that the rover had.
+        """
+        self.estimator, self.watch = earlier.estimator, earlier.watch
+        self.governor.take_over(earlier.governor)
+        self.plan_time, self._start = plan_time, now - plan_time
+        self._last, self._set_speed, self._advanced = earlier._last, earlier._set_speed, earlier._advanced
+
     def step(self, measurement: Measurement, now: float) -> tuple[Command, Status]:
         """The command for the next period.
 

@@ -65,6 +65,10 @@ class Governor:
         self._begun = False
         self.rate = 0.0
 
+    def take_over(self, earlier: Governor) -> None:
+        """Go on from another plan's governor: what the supply's noise is stays, its departure from that plan does not."""
+        self._spread, self._begun, self.rate = earlier._spread, True, 1.0
+
     def observe(self, measurement: Measurement, ground: Point, seconds: float) -> None:
         """Compare the supply with the plan's, for the prediction of what is ahead."""
         departure = measurement.supply_power - ground.supply_power

@@ -76,7 +76,7 @@ def feedback_message(part: Any, controller: Controller, status: Status, m: Measu
     message.available_power = room + m.constant_power
     message.battery_energy = m.battery_energy
     planned = controller.reference.table[ROW["total_power"]][: int(controller.plan_time / controller.reference.step)]
-    message.energy_deviation = part.audit.energy - float(planned.sum()) * controller.reference.step
+    message.energy_deviation = part.audit.energy - part.switched - float(planned.sum()) * controller.reference.step
     message.governed = rate < 0.99
     message.binding = "power" if message.governed else ""
     return message

@@ -20,8 +20,10 @@ from rover_energy.nodes.drive_messages import (
     reference_message,
     sample_audit,
 )
+from rover_energy.nodes.drive_switch import certified, switch
 from rover_energy.nodes.plan_folder import later, read_world, trajectory_from_message
 from rover_energy.nodes.settings import DriveParameters
+from rover_energy.planning.trajectory import Trajectory
 from rover_energy.simulation.geometry import rover_geometry
 from rover_energy.simulation.protocol import STOP, Command
 from rover_energy.simulation.run import WINDOW, Driver
@@ -51,6 +53,7 @@ class Drive(ros.Part):
         self.subscribe("odom", self.on_odometry)
         self.subscribe("joint_states", lambda message: setattr(self, "joints", message))
         self.subscribe("power_state", self.on_power)
+        self.subscribe("replan", self.on_replan)
         action = ros.need("rclpy.action")
         self.server = action.ActionServer(
             self.ros, ros.need("rover_energy_interfaces.action").DriveTraverse, "drive_traverse", self.execute,
@@ -143,6 +146,8 @@ class Drive(ros.Part):
         self.handle, self.driver = handle, Driver()
         self.audit, self.governed, self.distance, self.heard = Audit(longest=0.03), 0, 0.0, clock.monotonic()
         self.began = self.due = self.next_feedback = self.status_time()
+        self.switched = 0.0  # energy when the present trajectory began [J]
+        handle.request.trajectory.header.stamp = ros.stamp_of(self.began)
         self.send["trajectory"](handle.request.trajectory)
         self.done = ros.need("rclpy.task").Future(executor=self.ros.executor)
         self.controller = controller
@@ -152,27 +157,43 @@ class Drive(ros.Part):
     def prepare(self, request: Any) -> Controller:
         """The controller of a goal. Raises RoverEnergyError, having set `refusal` to its code."""
         codes = ros.need("rover_energy_interfaces.action").DriveTraverse.Result
-        trajectory, certificate = request.trajectory, request.trajectory.certificate
         self.refusal = codes.CERTIFICATE_REFUSED
-        if not (certificate.passed and certificate.subject == certificate.PLAN and certificate.plan_id == trajectory.plan_id):
+        if not certified(request.trajectory):
             raise InputError("goal", "certificate", "is absent, did not pass or is another plan's", "plan again")
         self.refusal = codes.POSE_STALE
         if self.odometry is None or self.power is None:
             raise InputError("goal", "pose and power", "are not known yet", "wait for odom and power_state")
         self.refusal = codes.INVALID_TRAJECTORY
-        plan = trajectory_from_message(trajectory)
+        plan = trajectory_from_message(request.trajectory)
         tracker = replace(
             ControlParameters().tracker, lost_distance=request.path_tolerance, goal_distance=request.goal_tolerance,
             goal_heading=request.heading_tolerance,
         )  # fmt: skip
-        control, w = ControlParameters(period=self.settings.period, tracker=tracker), self.world
-        model = w.surface, later(w.environment, self.status_time()), w.rover, w.mission
-        controller = Controller(plan, *model, control, terrain=w.terrain, wheels=self.wheels)
+        controller = self.controller_of(plan, self.status_time(), ControlParameters(period=self.settings.period, tracker=tracker))
         self.refusal, at = codes.START_TOO_FAR, self.odometry.pose.pose.position
         gap = math.dist((at.x, at.y), plan.start[:2])
         if not gap <= request.start_tolerance:
             raise InputError("goal", "start", f"is {gap:.3f} m from the rover", f"begin within {request.start_tolerance:g} m")
         return controller
+
+    def controller_of(self, plan: Trajectory, began: float, control: ControlParameters) -> Controller:
+        """The controller of a plan that begins at a time of the environment's clock [s]. Raises InputError."""
+        w = self.world
+        model = w.surface, later(w.environment, began), w.rover, w.mission
+        return Controller(plan, *model, control, terrain=w.terrain, wheels=self.wheels)
+
+    def on_replan(self, message: Any) -> None:
+        """The next trajectory of this drive: taken over while it moves, or left with a word why."""
+        earlier = self.controller
+        if earlier is None or earlier.stop is not None or not self.active:
+            return
+        try:
+            controller = switch(self, message, earlier)
+        except RoverEnergyError as error:
+            self.ros.get_logger().warning(f"{message.plan_id} is not taken over: {error}")
+            return
+        self.controller, self.switched = controller, self.audit.energy
+        self.send["trajectory"](message)
 
     def finish(self, stop: Stop | None) -> None:
         """The drive is over; None: cancelled, or the node was deactivated."""

@@ -48,6 +48,7 @@ def simulation_graph(plan: Path, bag: Path, *, simulator: str, pace: float = 0.0
         Node("recorder", "recorder_node", {"bag": str(bag)}),
         Node("power", "power_node", {"folder": folder, "rate": 50.0}),
         Node("power_monitor", "monitor_node", {"folder": folder}),
+        Node("terrain", "terrain_node", {"folder": folder}),
         Node("planner", "planner_node", {"folder": folder}),
         Node("drive", "drive_node", {"folder": folder, "raw_ground": simulator == "mujoco"}),
         Node("simulator", "simulator_node", {"folder": folder, "engine": simulator, "pace": pace, **truth}),

@@ -21,6 +21,13 @@ from rover_energy.planning.world import World
 from rover_energy.rover import RoverParameters
 from rover_energy.terrain.loading import load_terrain
 
+BRANCH = "+"  # between the name of a plan and the number of its replan
+
+
+def root_of(plan_id: str) -> str:
+    """Name of the plan that a drive began with."""
+    return plan_id.split(BRANCH)[0]
+
 
 def read_bus(folder: str) -> tuple[RoverParameters, MissionParameters]:
     """Rover and mission alone. Raises InputError."""

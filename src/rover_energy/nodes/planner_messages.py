@@ -10,7 +10,9 @@ import numpy as np
 
 from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.nodes import ros
+from rover_energy.nodes.planner_jobs import WatchedSolver
 from rover_energy.planning.certificate import Certificate
+from rover_energy.planning.reach import Reach, Verdict
 from rover_energy.planning.refusal import Refusal
 from rover_energy.planning.world import World
 
@@ -50,6 +52,33 @@ def error_code(error: RoverEnergyError, result: Any) -> int:
     if isinstance(error, Unavailable):
         return int(getattr(result, f"{error.what}_UNAVAILABLE"))
     return int(result.INVALID_REQUEST if isinstance(error, InputError) else result.INTERNAL_ERROR)
+
+
+def stopped_code(reason: Exception, result: Any) -> int:
+    """Code of PlanTraverse for a plan that was stopped."""
+    return int(result.TIME_LIMIT if str(reason) == "time limit" else result.PREEMPTED)
+
+
+def plan_feedback(solver: WatchedSolver, elapsed: float) -> Any:
+    """How far a plan is."""
+    return ros.need("rover_energy_interfaces.action").PlanTraverse.Feedback(
+        stage=solver.stage, elapsed=elapsed, best_duration=solver.best_duration, iterations=solver.iterations
+    )
+
+
+def fill_reach(reach: Reach, response: Any) -> None:
+    """CanReach from its answer in the library."""
+    response.verdict = getattr(response, reach.verdict.name)
+    response.duration, response.energy, response.energy_bound = reach.duration, reach.energy, reach.energy_bound
+    response.battery_margin = reach.arrival_margin
+    response.least_margin, response.least_margin_time = reach.margin, reach.margin_time
+    response.certified, response.binding = reach.certified, reach.binding
+    response.remedy, response.remedy_amount = response.NO_REMEDY, math.nan
+    if reach.remedies:
+        first = reach.remedies[0]
+        response.remedy, response.remedy_amount = getattr(response, first.kind.name), first.amount
+        response.remedy_text = " or ".join(str(remedy) for remedy in reach.remedies)
+    response.error_text = reach.text if reach.verdict is not Verdict.YES else ""
 
 
 def tightest(certificate: Certificate) -> str:

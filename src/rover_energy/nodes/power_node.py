@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from rover_energy.nodes import ros
+from rover_energy.nodes.forecast_messages import Outlook
 from rover_energy.nodes.plan_folder import read_bus
 from rover_energy.nodes.power_messages import battery_state, load_state, power_state
 from rover_energy.nodes.settings import PowerParameters
@@ -38,6 +39,7 @@ class Power(ros.Part):
         self.supply = math.nan
         self.send = {name: self.publisher(name) for name in ("power_state", "battery_state", "load_command")}
         self.service = self.ros.create_service(ros.need("rover_energy_interfaces.srv").SetLoad, "set_load", self.on_set_load)
+        self.outlook = Outlook(self)
         self.subscribe("meter", self.on_meter)
 
     @property
@@ -87,6 +89,7 @@ class Power(ros.Part):
                 meter, loads, step, self.rover.battery, energy=self.energy, capacity=self.capacity, floor=self.floor,
                 limit=self.limit, available=available, tolerance=self.settings.tolerance, good=good,
             ))  # fmt: skip
+        self.outlook.update(now, meter.rtg_power, meter.pv_power if good else math.nan, sum(load.power for load in loads))
         if now >= self.due_battery - 1e-6:
             self.due_battery, charge = now + 1.0, self.state_of_charge
             self.send["battery_state"](

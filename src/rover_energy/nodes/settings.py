@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rover_energy.parameters import Parameters, parameter
+from rover_energy.planning.deviation import DeviationParameters
+from rover_energy.power.forecast import ForecastParameters
 from rover_energy.power.switched import SheddingParameters
 
 SHED = SheddingParameters()
+AWAY = DeviationParameters()
+AHEAD = ForecastParameters()
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,14 @@ class PowerParameters(NodeParameters):
     restore_after: float = parameter(
         SHED.restore_after, unit="s", minimum=0.0, maximum=3600.0, description="time for which it must be left over",
     )  # fmt: skip
+    forecast_period: float = parameter(
+        10.0, unit="s", minimum=1.0, maximum=3600.0, description="between two forecasts; at once when a trajectory is driven",
+    )  # fmt: skip
+    forecast_horizon: float = parameter(
+        1800.0, unit="s", minimum=10.0, maximum=86400.0, description="time that a forecast covers",
+    )  # fmt: skip
+    forecast_members: int = parameter(AHEAD.members, minimum=20, maximum=10000, description="of the forecast's ensemble")
+    forecast_seed: int = parameter(0, minimum=0, maximum=2**31 - 1, description="of the forecast's ensemble")
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,33 @@ class PlannerParameters(NodeParameters):
         1.0, unit="s", minimum=0.05, maximum=60.0, description="age at which odometry and PowerState no longer count",
     )  # fmt: skip
     longest: float = parameter(120.0, unit="s", minimum=1.0, maximum=3600.0, description="most time that a request may ask for")
+    replan: bool = parameter(True, description="make a new plan while the rover drives, when reality leaves the one it drives")
+    replan_distance: float = parameter(
+        AWAY.distance, unit="m", minimum=0.01, maximum=10.0, description="across the path, at which that is so",
+    )  # fmt: skip
+    replan_lag: float = parameter(AWAY.lag, unit="s", minimum=0.1, maximum=3600.0, description="behind the plan, likewise")
+    replan_energy: float = parameter(
+        AWAY.energy, unit="J", minimum=1.0, maximum=1e9, description="stored energy below the plan's, likewise",
+    )  # fmt: skip
+    replan_power: float = parameter(
+        AWAY.power, unit="W", minimum=0.1, maximum=1e5,
+        description="generator and array less constant loads against the plan's, mean of two seconds, likewise",
+    )  # fmt: skip
+    replan_interval: float = parameter(
+        2.0, unit="s", minimum=0.1, maximum=3600.0, description="least time between two new plans; doubles after each refusal",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TerrainParameters(NodeParameters):
+    """The map's layers."""
+
+    resolution: float = parameter(
+        0.5, unit="m", minimum=0.02, maximum=100.0, description="cell of the published layers, at least the terrain's"
+    )
+    period: float = parameter(
+        60.0, unit="s", minimum=1.0, maximum=1e5, description="ROS time between two shadow layers, where the Sun moves",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,6 +157,6 @@ class BatteryLintParameters(NodeParameters):
 
 ALL: dict[str, type[NodeParameters]] = {
     "simulator": SimulatorParameters, "power": PowerParameters, "drive": DriveParameters, "recorder": RecorderParameters,
-    "planner": PlannerParameters, "power_monitor": MonitorParameters,
     "battery_lint": BatteryLintParameters,
+    "planner": PlannerParameters, "power_monitor": MonitorParameters, "terrain": TerrainParameters,
 }  # fmt: skip

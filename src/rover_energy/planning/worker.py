@@ -88,6 +88,12 @@ class SolverProcess:
                     stream and stream.close()
         self._child, self._sent, self._prepared = None, None, set()
 
+    def interrupt(self) -> None:
+        """End the child from another thread: whoever waits for its answer gets SolverDied; the next plan starts another."""
+        child = self._child
+        if child is not None:
+            child.kill()
+
     def set_scene(self, scene: SceneFields) -> None:
         """World of the following programmes; sent to the child with the next one."""
         self._scene = scene

@@ -77,6 +77,18 @@ class World:
             other.__dict__["fields"] = self.fields
         return other
 
+    def with_rover(self, rover: RoverParameters) -> World:
+        """The same map for another account of the same rover's power; limits, width and footprint must be the same.
+
+        Ground, light and the search's costs are kept, which a somewhat other power changes little.
+        """
+        if (rover.limits, rover.width, rover.footprint) != (self.rover.limits, self.rover.width, self.rover.footprint):
+            raise InputError("rover", "limits, width, footprint", "differ from the prepared world's", "prepare a new World")
+        other = replace(self, rover=rover)
+        for name in ("fields", "cost_map"):
+            other.__dict__[name] = getattr(self, name)
+        return other
+
     @cached_property
     def cost_map(self) -> CostMap:
         """Grids of the path search."""

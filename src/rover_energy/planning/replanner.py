@@ -1,0 +1,220 @@
+"""Replanning while driving: watch a drive against its plan, and make the next certified plan from where the rover is.
+
+The next plan starts in the rover's own state of motion, charge and time, and counts on what was measured rather than on
+what was described: constant loads, the array's share of its model, and the work of driving against the plan's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rover_energy.planning.certificate import certify
+from rover_energy.planning.departure import from_now_on
+from rover_energy.planning.deviation import Comparison, Deviation, DeviationParameters, Observed
+from rover_energy.planning.evaluation import Profile, evaluate_plan
+from rover_energy.planning.follow import trajectory_path
+from rover_energy.planning.planner import PlannedTraverse, replan_traverse
+from rover_energy.planning.solver import Solver
+from rover_energy.planning.trajectory import Trajectory
+from rover_energy.planning.transcription import Motion
+from rover_energy.planning.world import World
+from rover_energy.rover import RoverParameters
+
+LEAST_LEFT = 3.0  # [s] of a plan below which none is made instead
+SAME_LOAD, SAME_ARRAY, SAME_WORK = 0.5, 0.03, 0.03  # [W], shares: smaller differences are the meters'
+LEAST_WORK = 300.0  # [J] of driving, planned, from which on its share counts
+WORK_MEMORY = 60.0  # [s] over which it is compared
+ARRAY_MEMORY, LEAST_LIGHT = 10.0, 50.0  # [s], [J]: likewise for the array
+SHARES = (0.5, 2.0)  # between which measured shares are believed
+TOUCHING = 1.002  # share of the power up to which a plan is as it was: many touch it
+SLOWING, SLOWEST = 1.005, 3.0  # beyond the share that power asks for; longest stretch of a plan that is joined again
+WARM_AT = 1.0  # [s] into a plan from which the first replan is rehearsed
+
+
+class Share:
+    """Measured over planned energy of the last `memory` [s]; 1 while less than `least` [J] was planned in them."""
+
+    def __init__(self, memory: float, least: float) -> None:
+        self.memory, self.least = memory, least
+        self._sums: deque[tuple[float, float, float]] = deque([(-math.inf, 0.0, 0.0)])
+
+    def add(self, time: float, measured: float, planned: float) -> None:
+        """What was measured and planned in the step that ends at a time [s], [J]."""
+        _, m, p = self._sums[-1]
+        self._sums.append((time, m + measured, p + planned))
+        while time - self._sums[0][0] > self.memory:
+            self._sums.popleft()
+
+    @property
+    def value(self) -> float:
+        """[-]"""
+        (_, m0, p0), (_, m1, p1) = self._sums[0], self._sums[-1]
+        share = (m1 - m0) / (p1 - p0) if p1 - p0 >= self.least else 1.0
+        return min(max(share, SHARES[0]), SHARES[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """The plan that is driven, and the world as it counts on it."""
+
+    plan: PlannedTraverse
+    world: World
+    profile: Profile
+
+    @classmethod
+    def of(cls, plan: PlannedTraverse, world: World) -> Followed:
+        """With the profile of the plan."""
+        return cls(plan, world, profile_of(plan, world))
+
+
+class Replanner:
+    """Watches one drive.
+
+    Parameters
+    ----------
+    world : World
+        As the mission describes it, its clock beginning with the drive.
+    solver : Solver
+        Its own: replans must not wait for another's.
+    parameters : DeviationParameters, optional
+    """
+
+    def __init__(self, world: World, solver: Solver, parameters: DeviationParameters | None = None) -> None:
+        self.world, self.solver = world, solver
+        self.parameters = parameters or DeviationParameters()
+        self.followed: Followed | None = None
+        self.comparison: Comparison | None = None
+        self.work, self.array = Share(WORK_MEMORY, LEAST_WORK), Share(ARRAY_MEMORY, LEAST_LIGHT)
+        self._last: Observed | None = None
+
+    def begin(self, trajectory: Trajectory) -> None:
+        """Follow a trajectory that somebody else has planned, from the drive's time 0 on."""
+        w = self.world
+        certificate = certify(trajectory, w.surface, w.environment, w.rover, w.mission, keep_outs=w.keep_outs)
+        x, y, heading = (float(v) for v in trajectory.start)
+        motion, path = Motion(x, y, heading), trajectory_path(trajectory)
+        self.follow(Followed.of(PlannedTraverse(motion, trajectory, certificate, path, "driven", {}), w))
+
+    def follow(self, followed: Followed) -> None:
+        """Watch the rover against this plan from now on."""
+        self.comparison = Comparison(
+            followed.profile, followed.plan.start.time, self.parameters, use_battery=followed.world.mission.use_battery
+        )
+        self.followed = followed
+        self.work, self.array = Share(WORK_MEMORY, LEAST_WORK), Share(ARRAY_MEMORY, LEAST_LIGHT)  # of this plan
+
+    def rehearse(self) -> bool:
+        """One replan from the plan itself, whose result is dropped: afterwards solver and caches are warm."""
+        assert self.followed is not None
+        p, plan = self.followed.profile, self.followed.plan
+        at = int(np.searchsorted(p.t, min(WARM_AT, 0.5 * plan.duration)))
+        o = Observed(
+            plan.start.time + float(p.t[at]), float(p.x[at]), float(p.y[at]), float(p.heading[at]), float(p.speed[at]),
+            float(p.yaw_rate[at]), float(p.rtg_power[at] + p.pv_power[at]), float(p.base_power[at] + p.inference_power[at]),
+            float(p.drive_power[at] + p.turn_power[at]), float(p.battery_energy[at]),
+        )  # fmt: skip
+        try:
+            self.replan(o, seconds=60.0)
+        except Exception:  # a rehearsal of a plan that cannot be replanned still warms what it reaches
+            return False
+        return True
+
+    def observe(self, o: Observed) -> Deviation | None:
+        """Compare; None also where little of the plan is left."""
+        c = self.comparison
+        if c is None or not o.known:
+            return None
+        before = float(c.spent[c.place])
+        found = c.judge(o)
+        self._learn(o, float(c.spent[c.place]) - before)
+        return found if c.left > LEAST_LEFT else None
+
+    def _learn(self, o: Observed, planned: float) -> None:
+        last, self._last = self._last, o
+        if last is None or not 0.0 < o.time - last.time < 1.0:
+            return
+        assert self.comparison is not None
+        assert self.followed is not None
+        seconds, c = o.time - last.time, self.comparison
+        generator = float(self.followed.profile.rtg_power[0])
+        self.work.add(o.time, o.motion_power * seconds, max(0.0, planned))
+        self.array.add(o.time, max(0.0, o.supply_power - generator) * seconds, float(c.array[c.place]) * seconds)
+
+    def replan(self, o: Observed, *, seconds: float = 1.0) -> tuple[PlannedTraverse, World]:
+        """A certified plan from the observed state, and the world that it counts on. Raises Refusal, InputError."""
+        assert self.followed is not None
+        rover = account(self.followed, o.constant_power, array=self.array.value, work=self.work.value)
+        world = self.world if rover == self.world.rover else self.world.with_rover(rover)
+        s = world.surface
+        level, lean = math.cos(float(s.along_slope(o.x, o.y, o.heading))), math.cos(float(s.tilt(o.x, o.y)))
+        heading = self._branch(o.heading)
+        motion = Motion(
+            o.x, o.y, heading, max(0.0, o.speed) * level, o.yaw_rate * lean if o.speed > 0.0 else 0.0,
+            battery_energy=o.battery_energy, time=o.time,
+        )  # fmt: skip
+        return replan_traverse(world, self._guess(world, o), motion, solver=self.solver, seconds=seconds), world
+
+    def _guess(self, world: World, o: Observed) -> PlannedTraverse:
+        """The followed plan as if it had brought the rover here just now, slowed to what the bus is counted on to give.
+
+        Power grows with the speed nearly in proportion, so a plan that was as fast as its power allowed can be joined again
+        once it is as much slower as power has become scarcer.
+        """
+        assert self.followed is not None
+        assert self.comparison is not None
+        plan, at = self.followed.plan, self.comparison.plan_time
+        factor = slowdown(self.followed, world, at, self.work.value)
+        if factor > 1.0:
+            plan, at = replace(plan, trajectory=plan.trajectory.stretched(factor)), at * factor
+        return replace(plan, start=replace(plan.start, time=max(0.0, o.time - at)))
+
+    def _branch(self, heading: float) -> float:
+        """The heading on the branch of the plan where the rover is, so that no full turn is added."""
+        assert self.followed is not None
+        assert self.comparison is not None
+        planned = float(np.interp(self.comparison.plan_time, self.followed.profile.t, np.unwrap(self.followed.profile.heading)))
+        return planned + math.remainder(heading - planned, 2.0 * math.pi)
+
+
+def slowdown(followed: Followed, world: World, at: float, work: float) -> float:
+    """How much longer the rest of the followed plan from a time [s] on must take on the powers of another account; 1 for none.
+
+    work : energy of driving over that which the plan counts on [-].
+    """
+    p, own, new = followed.profile, followed.world.rover, world.rover
+    ahead = p.t >= at
+    brighter = new.pv.area / own.pv.area if own.pv.area > 0.0 else 1.0
+    loads = new.loads.base_power + new.loads.inference_power
+    room = (p.available_power + (brighter - 1.0) * p.pv_power - loads)[ahead]
+    asked = work * (p.drive_power + p.turn_power)[ahead]
+    if room.size == 0 or not float(room.min()) > 0.0:
+        return SLOWEST
+    share = float(np.max(asked / room))
+    return min(SLOWING * share, SLOWEST) if share > TOUCHING else 1.0
+
+
+def profile_of(plan: PlannedTraverse, world: World) -> Profile:
+    """What a plan does from its own start on."""
+    scene = world.environment
+    if plan.start.time > 0.0 and scene.times.size > 1:
+        scene = replace(scene, times=scene.times - plan.start.time)
+    left = from_now_on(world, plan.start)
+    return evaluate_plan(plan.trajectory, world.surface, scene, world.rover, left.mission)
+
+
+def account(followed: Followed, constant: float, *, array: float, work: float) -> RoverParameters:
+    """The rover as measured: constant loads [W]; shares of what the followed plan counts on of its array and of its driving."""
+    rover = followed.world.rover
+    loads = rover.loads
+    if abs(constant - loads.base_power - loads.inference_power) > SAME_LOAD:
+        rover = replace(rover, loads=replace(loads, base_power=constant, inference_power=0.0))
+    if abs(array - 1.0) > SAME_ARRAY:
+        rover = replace(rover, pv=replace(rover.pv, area=rover.pv.area * array))
+    if abs(work - 1.0) > SAME_WORK:
+        efficiency = min(1.0, rover.locomotion.drivetrain_efficiency / work)
+        rover = replace(rover, locomotion=replace(rover.locomotion, drivetrain_efficiency=efficiency))
+    return rover
