@@ -56,8 +56,9 @@ def drive(
     from rover_energy.cli.output import Console, plain
     from rover_energy.errors import EXIT_FAILED, EXIT_LOSS, InputError
     from rover_energy.nodes import ros
-    from rover_energy.nodes.graph import Processes, simulation_graph
+    from rover_energy.nodes.graph import begin_anew, simulation_graph
     from rover_energy.nodes.plan_folder import read_bus, read_certified
+    from rover_energy.nodes.processes import Processes
     from rover_energy.nodes.session import Session
     from rover_energy.nodes.summary import summarise
 
@@ -76,6 +77,7 @@ def drive(
     truth = {"resistance": resistance, "slip": slip, "mass": mass}
     nodes = simulation_graph(plan.resolve(), bag.resolve(), simulator=simulator.value, pace=pace, **truth)
     number = 1 + os.getpid() % 100 if domain is None else domain
+    begin_anew(bag.resolve())
     with Processes(nodes, out.resolve(), number) as processes, Session(processes) as session:
         session.bring_up()
         console.say("rover-energy: the nodes are up, driving")

@@ -1,4 +1,4 @@
-"""Bring up a graph that somebody else has started, and drive the plan: what a launch file runs beside the nodes."""
+"""Wait for a graph that somebody else has started, and drive the plan: what a launch file runs beside the nodes."""
 
 from __future__ import annotations
 

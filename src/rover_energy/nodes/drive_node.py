@@ -9,7 +9,7 @@ from typing import Any
 
 from rover_energy.control.command import Stop, StopReason
 from rover_energy.control.controller import Controller
-from rover_energy.control.settings import ControlParameters
+from rover_energy.control.settings import ControlParameters, WatchParameters
 from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.nodes import ros
 from rover_energy.nodes.drive_messages import (
@@ -20,6 +20,7 @@ from rover_energy.nodes.drive_messages import (
     reference_message,
     sample_audit,
 )
+from rover_energy.nodes.permission import Permission
 from rover_energy.nodes.plan_folder import later, read_world, trajectory_from_message
 from rover_energy.nodes.settings import DriveParameters
 from rover_energy.simulation.geometry import rover_geometry
@@ -28,6 +29,9 @@ from rover_energy.simulation.run import WINDOW, Driver
 from rover_energy.telemetry.audit import Audit
 
 FEEDBACK_PERIOD, SETTLING = 0.5, 3.0  # [s] between two; most time to come to rest after a stop
+BLIND = 0.5  # [s] of real time without odometry after which a stop is not watched any more
+HARD = 2.0  # [m/s2] braking when the rover cannot be observed, the motor drivers' hardest by default
+UNSEEN = {StopReason.INVALID, StopReason.STALE, StopReason.FROZEN, StopReason.GRAPH}
 
 
 class Drive(ros.Part):
@@ -51,6 +55,8 @@ class Drive(ros.Part):
         self.subscribe("odom", self.on_odometry)
         self.subscribe("joint_states", lambda message: setattr(self, "joints", message))
         self.subscribe("power_state", self.on_power)
+        self.permission = Permission()
+        self.subscribe("graph_state", lambda message: self.permission.hear(message, clock.monotonic()))
         action = ros.need("rclpy.action")
         self.server = action.ActionServer(
             self.ros, ros.need("rover_energy_interfaces.action").DriveTraverse, "drive_traverse", self.execute,
@@ -82,6 +88,7 @@ class Drive(ros.Part):
                 self.meter = time, motors.energy, mean if motors.valid else math.nan
         if self.controller is not None:
             sample_audit(self.audit, message)
+            self.blind(ros.seconds(message.header.stamp), message.header.stamp)
 
     def on_odometry(self, message: Any) -> None:
         """One period: a command for each odometry."""
@@ -91,8 +98,38 @@ class Drive(ros.Part):
         stamp, time = message.header.stamp, ros.seconds(message.header.stamp)
         if self.controller is None or self.power is None:
             self.driver = Driver()
-        elif time >= self.due - 1e-6:
-            self.step(time)
+        else:
+            self.permitted()
+            if time >= self.due - 1e-6:
+                self.step(time)
+        self.command(stamp, self.driver.step(math.inf, WINDOW))
+
+    def permitted(self) -> None:
+        """Stop when the supervisor does not allow to drive."""
+        missing = self.permission.missing(clock.monotonic()) if self.settings.supervised else ""
+        if missing and self.controller is not None and self.controller.stop is None:
+            self.halt(Stop(StopReason.GRAPH, self.status_time(), missing))
+
+    def halt(self, stop: Stop) -> None:
+        """A stop that the controller has not found by itself."""
+        assert self.controller is not None
+        self.controller.stop, self.due = stop, -math.inf
+
+    def blind(self, time: float, stamp: Any) -> None:
+        """The bus goes on and odometry does not: hold the motors' command by the bus's clock, and stop when the pose is too old."""
+        assert self.controller is not None
+        age = time - self.status_time()
+        if age <= 1.5 * WINDOW:
+            return
+        if self.controller.stop is None and age > self.settings.stale + 1e-9:
+            told = f"pose_time is {age:.3f} s old, {self.settings.stale:g} s are allowed"
+            self.halt(Stop(StopReason.STALE, time, told))
+        stop = self.controller.stop
+        if stop is not None:
+            self.driver.command = Command(0.0, 0.0, HARD)
+            if time - stop.time > SETTLING:
+                self.finish(stop)
+                return
         self.command(stamp, self.driver.step(math.inf, WINDOW))
 
     def step(self, time: float) -> None:
@@ -103,6 +140,8 @@ class Drive(ros.Part):
         self.due = time + self.settings.period
         plan = self.controller.reference.at(self.controller.plan_time)
         self.driver.command, self.status = self.controller.step(measured, now)
+        if self.status.stop is not None and self.status.stop.reason in UNSEEN:
+            self.driver.command = replace(self.driver.command, acceleration=HARD)
         self.governed += self.status.pace.rate < 0.99 and self.status.stop is None
         self.distance += abs(measured.speed) * self.settings.period
         self.send["reference"](reference_message(self.odometry.header.stamp, plan))
@@ -121,9 +160,13 @@ class Drive(ros.Part):
         """Real time without odometry ends a drive; the motor drivers have stopped by themselves long before."""
         if self.controller is None:
             return
+        self.permitted()
+        stop, silent = self.controller.stop, clock.monotonic() - self.heard
         if self.handle.is_cancel_requested:
             self.finish(None)
-        elif clock.monotonic() - self.heard > self.settings.silence:
+        elif stop is not None and silent > BLIND:
+            self.finish(stop)
+        elif silent > self.settings.silence:
             told = f"pose_time: no odometry for {self.settings.silence:g} s"
             self.finish(Stop(StopReason.STALE, self.status_time(), told))
 
@@ -159,13 +202,17 @@ class Drive(ros.Part):
         self.refusal = codes.POSE_STALE
         if self.odometry is None or self.power is None:
             raise InputError("goal", "pose and power", "are not known yet", "wait for odom and power_state")
+        self.refusal, missing = codes.GRAPH_NOT_READY, self.permission.missing(clock.monotonic())
+        if missing and self.settings.supervised:
+            raise InputError("goal", "graph_state", f"says: {missing}", "wait until the graph is ready")
         self.refusal = codes.INVALID_TRAJECTORY
         plan = trajectory_from_message(trajectory)
         tracker = replace(
             ControlParameters().tracker, lost_distance=request.path_tolerance, goal_distance=request.goal_tolerance,
             goal_heading=request.heading_tolerance,
         )  # fmt: skip
-        control, w = ControlParameters(period=self.settings.period, tracker=tracker), self.world
+        control = ControlParameters(period=self.settings.period, tracker=tracker, watch=WatchParameters(stale=self.settings.stale))
+        w = self.world
         model = w.surface, later(w.environment, self.status_time()), w.rover, w.mission
         controller = Controller(plan, *model, control, terrain=w.terrain, wheels=self.wheels)
         self.refusal, at = codes.START_TOO_FAR, self.odometry.pose.pose.position

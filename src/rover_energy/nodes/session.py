@@ -1,4 +1,4 @@
-"""The client of a drive: brings the nodes up in order, sends the plan, waits for the end."""
+"""The client of a drive: waits for the graph, sends the plan, waits for the end."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rover_energy.planning.plan_file import read_profile
 
 START_UP = 30.0  # [s] for a node to appear and for each of its transitions
 TOLERANCES = {"start_tolerance": 0.2, "path_tolerance": 0.5, "goal_tolerance": 0.10, "heading_tolerance": 0.0873}
+SERVERS = {"DriveTraverse": "drive", "PlanTraverse": "planner"}  # node behind an action
 
 
 class GraphError(RoverEnergyError):
@@ -51,6 +52,7 @@ class Session:
         self.processes = processes
         self.clients: list[Any] = []
         self.seen: set[str] = set()
+        self.graph: Any = None
 
     def __enter__(self) -> Session:
         os.environ.update(self.processes.environment())
@@ -60,6 +62,7 @@ class Session:
         self.ros = rclpy.create_node("commander", context=self.context)
         self.executor = ros.need("rclpy.executors").SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.ros)
+        self.watch("graph_state", lambda message: setattr(self, "graph", message))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -70,7 +73,7 @@ class Session:
         self.context.try_shutdown()
 
     def wait(self, ready: Callable[[], bool], limit: float, what: str) -> None:
-        """Spin until `ready`. Raises GraphError after `limit` [s], or at once when a process has ended."""
+        """Spin until `ready`. Raises GraphError after `limit` [s], or at once when a process has ended for good."""
         until = time.monotonic() + limit
         while not ready():
             dead = self.processes.dead()
@@ -80,23 +83,22 @@ class Session:
                 raise GraphError(f"{what}: nothing within {limit:g} s; the logs are in {self.processes.out / 'log'}")
             self.executor.spin_once(timeout_sec=0.1)
 
-    def call(self, client: Any, request: Any, what: str) -> Any:
-        """Answer of a service."""
-        self.wait(client.service_is_ready, START_UP, what)
-        future = client.call_async(request)
-        self.wait(future.done, START_UP, what)
-        return future.result()
-
     def bring_up(self) -> None:
-        """Configure all nodes, then activate them, in the order of the graph. Raises GraphError."""
-        transition, kind = ros.need("lifecycle_msgs.msg").Transition, ros.need("lifecycle_msgs.srv").ChangeState
-        clients = {node.name: self.ros.create_client(kind, f"{node.name}/change_state") for node in self.processes.nodes}
-        steps = (("configure", transition.TRANSITION_CONFIGURE), ("activate", transition.TRANSITION_ACTIVATE))
-        for word, step in steps:
-            for name, client in clients.items():
-                request = kind.Request(transition=transition(id=step))
-                if not self.call(client, request, f"{word} {name}").success:
-                    raise GraphError(f"{word} {name}: refused: {self.processes.words(name)}")
+        """Wait until the supervisor says that the graph is ready. Raises GraphError, also when it gives a node up."""
+        self.wait(lambda: self.judged() and self.graph.level == self.graph.OK, START_UP, "bring-up")
+
+    def judged(self) -> bool:
+        """Whether the supervisor has spoken. Raises GraphError when it has given a node up."""
+        if self.graph is None:
+            return False
+        if self.graph.level == self.graph.ERROR:
+            name = self.graph.message.partition(":")[0]
+            raise GraphError(f"{self.graph.message}: {self.processes.words(name)}")
+        return True
+
+    def instance(self, name: str) -> str:
+        """State and process of a node by the supervisor's last word."""
+        return next((pair.value for pair in self.graph.values if pair.key == name), "") if self.graph is not None else ""
 
     def drive(self, folder: Path, *, limit: float, progress: Callable[[Any], None] | None = None) -> Any:
         """Drive the plan of a folder; the result of DriveTraverse. Raises GraphError when it is not accepted or does not end."""
@@ -136,8 +138,15 @@ class Session:
         self.wait(sent.done, START_UP, place)
         if not sent.result().accepted:
             raise GraphError(f"{place}: the goal was rejected; the node is not active or has another one")
-        answer = sent.result().get_result_async()
-        self.wait(answer.done, limit, place)
+        answer, server = sent.result().get_result_async(), SERVERS[name]
+        before = self.instance(server)
+
+        def ended() -> bool:
+            if self.instance(server) != before:  # nobody is left who could answer
+                raise GraphError(f"{place}: node {server} died or was taken down: {self.processes.words(server)}")
+            return bool(answer.done())
+
+        self.wait(ended, limit, place)
         return answer.result().result
 
     def watch(self, topic: str, callback: Callable[[Any], None]) -> None:

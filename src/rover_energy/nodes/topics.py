@@ -56,6 +56,10 @@ TOPICS: tuple[Topic, ...] = (
     Topic("path", "nav_msgs/msg/Path", "latched", 0.0, "map", "planner", "the same as poses, for everyone else"),
     Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", "stream", 1.0, "", "power_monitor",
           "balance of the bus, battery, agreement of the motors' meter with the wheels; by real time"),
+    Topic("heartbeat", "diagnostic_msgs/msg/DiagnosticStatus", "stream", 5.0, "", "every node",
+          "name, state of its life cycle as `message`, process as `hardware_id`; by real time and at every transition"),
+    Topic("graph_state", "diagnostic_msgs/msg/DiagnosticStatus", "stream", 10.0, "", "supervisor",
+          "level OK: every required node is active, the rover may drive; WARN: not so; ERROR: a node was given up; by real time"),
     Topic("compliance", f"{INTERFACES}/msg/ComplianceReport", "latched", 0.0, "map", "drive",
           "audit of the last drive: every window of the meter against what was available"),
 )  # fmt: skip
