@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-REAL_TIME_PATIENCE = 0.15  # [s] of a simulation that keeps pace with real time
 SIMULATED_STALE = 0.09  # [s]: two windows of 20 ms and 50 ms
 
 
@@ -44,7 +43,7 @@ def simulation_graph(plan: Path, bag: Path, *, simulator: str, pace: float = 0.0
     plan : its folder. bag : folder to record into; the state files of battery and rover stand beside it. simulator :
     "loopback" or "mujoco". pace : see `SimulatorParameters`. truth : factors of the soil, as in `SimulatorParameters`.
     """
-    folder, patience = str(plan), 1.0 if pace == 0.0 else REAL_TIME_PATIENCE
+    folder = str(plan)
     states = {path.stem: str(path) for path in state_files(bag)}
     nodes = [
         Node("recorder", "recorder_node", {"bag": str(bag), "resume": True}),
@@ -53,7 +52,7 @@ def simulation_graph(plan: Path, bag: Path, *, simulator: str, pace: float = 0.0
         Node("planner", "planner_node", {"folder": folder}),
         Node("drive", "drive_node", {"folder": folder, "raw_ground": simulator == "mujoco", "stale": SIMULATED_STALE}),
         Node("simulator", "simulator_node", {
-            "folder": folder, "engine": simulator, "pace": pace, "patience": patience, "state": states["rover"], **truth,
+            "folder": folder, "engine": simulator, "pace": pace, "state": states["rover"], **truth,
         }),
     ]  # fmt: skip
     return [*nodes, supervisor(nodes)]

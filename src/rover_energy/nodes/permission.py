@@ -29,6 +29,11 @@ class Permission:
             self._peer = peer
         self._heard, self._text = now, "" if message.level == message.OK else message.message or "not ready"
 
+    @property
+    def asked(self) -> bool:
+        """Whether there is or was a supervisor."""
+        return self._peer is not None
+
     def missing(self, now: float) -> str:
         """What is amiss at the time `now` [s]; empty when the rover may drive."""
         if self._peer is None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from rover_energy.control.command import Command
 from rover_energy.nodes import durable, ros
+from rover_energy.nodes.permission import Permission
 from rover_energy.nodes.plan_folder import read_certified, read_world
 from rover_energy.nodes.settings import SimulatorParameters
 from rover_energy.power.rtg import rtg_power
@@ -30,7 +31,8 @@ MOTORS = "drive"  # load of wheels and steering together
 
 class Simulator(ros.Part):
     """One tick is a window of the meter, 20 ms. The next begins when drive and power have answered the last one, or after
-    `patience` without them; what the motor drivers were told lapses by simulated time."""
+    `patience` without them, or when the supervisor misses a node. What the motor drivers were told lapses by simulated time,
+    and when its sender is not waited for any more. `patience` 0: nobody is waited for, as on a real rover."""
 
     name, parameters = "simulator", SimulatorParameters
 
@@ -55,6 +57,8 @@ class Simulator(ros.Part):
         self.send = {name: self.publisher(name) for name in names}
         self.subscribe("cmd_vel", self.on_command)
         self.subscribe("load_command", self.on_load)
+        self.permission = Permission()
+        self.subscribe("graph_state", lambda message: self.permission.hear(message, clock.monotonic()))
         self.timer = self.every(0.001, self.on_timer)
 
     def activate(self) -> None:
@@ -96,7 +100,7 @@ class Simulator(ros.Part):
         if self.settings.pace > 0.0 and self.time - self.begun_at > (now - self.began) * self.settings.pace:
             return
         late = [name for name, time in self.heard.items() if not self.lost[name] and time < self.time - 1e-6]
-        if late and now - self.ticked < self.settings.patience:
+        if late and now - self.ticked < self.settings.patience and not self.graph_lost(now):
             return
         if self.settings.patience > 0.0:
             for name in late:
@@ -108,6 +112,10 @@ class Simulator(ros.Part):
             self.failed = True  # time stands still, which everybody else notices
             self.ros.get_logger().error(str(error))
 
+    def graph_lost(self, now: float) -> bool:
+        """Whether there is a supervisor and it says that a node is missing: then nobody is waited for."""
+        return self.permission.asked and bool(self.permission.missing(now))
+
     def give_up_on(self, name: str) -> None:
         """Its sender is silent in real time, so what it said last does not count any more, however little time was simulated."""
         self.lost[name] = True
@@ -115,7 +123,7 @@ class Simulator(ros.Part):
             self.commanded = -math.inf
         else:
             self.lapse = -math.inf
-        self.ros.get_logger().warning(f"no {name} for {self.settings.patience:g} s: going on without")
+        self.ros.get_logger().warning(f"no {name}: going on without")
 
     def tick(self) -> None:
         """One window."""
