@@ -32,7 +32,7 @@ from rover_energy.nodes.session import GraphError
 NODES = ("recorder", "power", "power_monitor", "planner", "drive", "simulator", "supervisor")
 KINDS = ("stale", "nan", "frozen", "repeated")
 SENSORS = ("odom", "power_state")
-REST = 0.005  # [m/s]
+REST = 0.005  # [m/s] below which the rover stands
 PERIOD, MARGIN = 0.04, 0.05  # [s] of the controller; the sensors come every 0.02 s
 NAN = math.nan
 

@@ -30,7 +30,6 @@ from rover_energy.telemetry.audit import Audit
 
 FEEDBACK_PERIOD, SETTLING = 0.5, 3.0  # [s] between two; most time to come to rest after a stop
 BLIND = 0.5  # [s] of real time without odometry after which a stop is not watched any more
-HARD = 2.0  # [m/s2] braking when the rover cannot be observed, the motor drivers' hardest by default
 UNSEEN = {StopReason.INVALID, StopReason.STALE, StopReason.FROZEN, StopReason.GRAPH}
 
 
@@ -126,7 +125,7 @@ class Drive(ros.Part):
             self.halt(Stop(StopReason.STALE, time, told))
         stop = self.controller.stop
         if stop is not None:
-            self.driver.command = Command(0.0, 0.0, HARD)
+            self.driver.command = Command(0.0, 0.0)
             if time - stop.time > SETTLING:
                 self.finish(stop)
                 return
@@ -141,7 +140,7 @@ class Drive(ros.Part):
         plan = self.controller.reference.at(self.controller.plan_time)
         self.driver.command, self.status = self.controller.step(measured, now)
         if self.status.stop is not None and self.status.stop.reason in UNSEEN:
-            self.driver.command = replace(self.driver.command, acceleration=HARD)
+            self.driver.command = Command(0.0, 0.0)  # at once, as hard as the motor drivers can: nobody sees how it goes
         self.governed += self.status.pace.rate < 0.99 and self.status.stop is None
         self.distance += abs(measured.speed) * self.settings.period
         self.send["reference"](reference_message(self.odometry.header.stamp, plan))

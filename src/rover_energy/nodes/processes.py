@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from rover_energy.nodes.graph import Node
+from rover_energy.nodes.graph import TRANSPORT, Node
 from rover_energy.nodes.liveness import Peer, identity
 from rover_energy.nodes.ros import PARENT
 
@@ -119,7 +119,8 @@ class Processes:
     def environment(self) -> dict[str, str]:
         """For the processes and for this one."""
         logs = str(self.out / "log")
-        return {"ROS_DOMAIN_ID": str(self.domain), "ROS_LOG_DIR": logs, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        own = {"ROS_DOMAIN_ID": str(self.domain), "ROS_LOG_DIR": logs, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        return {**{name: os.environ.get(name, value) for name, value in TRANSPORT.items()}, **own}
 
     def __enter__(self) -> Processes:
         (self.out / "log").mkdir(parents=True, exist_ok=True)

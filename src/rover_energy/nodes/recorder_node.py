@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ def _prefixes() -> list[str]:
     return [*os.environ.get("AMENT_PREFIX_PATH", "").split(":"), sys.prefix]
 
 
+@functools.cache
 def typestore() -> Any:
     """Types of ROS 2 and of the message package, for writing and reading bags."""
     rosbags = ros.need("rosbags.typesys")
@@ -91,6 +93,12 @@ class Recorder(ros.Part):
         if self.writer is not None:
             self.writer.close()
             self.writer = None
+
+
+def warm() -> None:
+    """What takes long and is the same for every recorder."""
+    ros.need("rosbags.rosbag2")
+    typestore()
 
 
 def main() -> None:

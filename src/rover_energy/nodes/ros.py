@@ -21,6 +21,7 @@ from rover_energy.parameters import from_mapping
 BIGGEST = sys.float_info.max
 PARENT = "ROVER_ENERGY_PARENT"  # identity of the process without which a node is not wanted any more
 BEAT = 0.2  # [s] of real time between two heartbeats
+_hidden: list[Any] = []  # the node of a process that is prepared and is not anybody yet
 
 
 def need(module: str) -> Any:
@@ -215,6 +216,15 @@ def _ended(parent: Peer | None) -> bool:
     return parent is not None and (parent.ended or not parent.local)
 
 
+def prepare() -> None:
+    """Join the graph with a hidden node, so that the one to come is known to others at once."""
+    rclpy = need("rclpy")
+    rclpy.init(args=[], signal_handler_options=need("rclpy.signals").SignalHandlerOptions.NO)
+    _hidden.append(rclpy.create_node(
+        f"_spare_{os.getpid()}", enable_rosout=False, start_parameter_services=False, use_global_arguments=False
+    ))  # fmt: skip
+
+
 def run(kind: type[Part]) -> None:
     """Main program of a node: spin until it is told to end."""
     need("rover_energy_interfaces.msg")
@@ -222,8 +232,12 @@ def run(kind: type[Part]) -> None:
     told: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: told.append(got))
-    rclpy.init(signal_handler_options=need("rclpy.signals").SignalHandlerOptions.NO)
-    node, part = host(kind)
+    if _hidden:
+        node, part = host(kind, cli_args=sys.argv[1:], use_global_arguments=False)
+        _hidden.pop().destroy_node()
+    else:
+        rclpy.init(signal_handler_options=need("rclpy.signals").SignalHandlerOptions.NO)
+        node, part = host(kind)
     executor = executors.SingleThreadedExecutor()
     executor.add_node(node)
     parent = Peer(os.environ[PARENT]) if PARENT in os.environ else None

@@ -31,10 +31,11 @@ class SimulatorParameters(NodeParameters):
         description="real time for which the simulation waits for the answers of drive and power; then they have lapsed",
     )  # fmt: skip
     watchdog: float = parameter(
-        0.2, unit="s", minimum=0.02, maximum=5.0, description="age at which the motor drivers drop a command or a power cap",
+        0.15, unit="s", minimum=0.02, maximum=5.0, description="age at which the motor drivers drop a command or a power cap",
     )  # fmt: skip
     ramp: float = parameter(
-        2.0, unit="m/s2", minimum=0.01, maximum=30.0, description="hardest braking of the drivers, and theirs when a command lapses",
+        10.0, unit="m/s2", minimum=0.01, maximum=30.0,
+        description="fall of the drivers' set point when a command lapses, and its fastest; the brakes may be weaker",
     )  # fmt: skip
     state: str = parameter("", description="file of where the rover stands, from which a restarted simulator goes on; empty: none")
     resistance: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described resistance of the ground")

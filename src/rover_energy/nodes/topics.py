@@ -48,7 +48,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("load_command", f"{INTERFACES}/msg/LoadCommand", "command", 50.0, "", "power",
           "cap of the motor drivers; when it lapses they take nothing"),
     Topic("cmd_vel", "geometry_msgs/msg/TwistStamped", "command", 50.0, "base_link", "drive",
-          "speed of the wheels' rims and yaw rate; lapses after 0.2 s"),
+          "speed of the wheels' rims and yaw rate; lapses after 0.15 s"),
     Topic("reference", "nav_msgs/msg/Odometry", "stream", 25.0, "map", "drive",
           "where the plan is; stamped as the odom that it belongs to"),
     Topic("trajectory", f"{INTERFACES}/msg/EnergyTrajectory", "latched", 0.0, "map", "drive", "the trajectory that is driven"),
