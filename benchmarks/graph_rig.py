@@ -21,7 +21,7 @@ from rover_energy.nodes.session import Session
 ROOT = Path(__file__).resolve().parents[1]
 CORNERS = ((4.0, 4.0), (9.0, 8.0), (9.0, 3.5), (4.0, 8.5))  # [m] on sim/worlds/crater_field.npz
 DRIVING = 0.1  # [m/s]
-MISSION = "site: {body: moon, latitude: -80.0}\nuse_battery: true\nstate_of_charge: 0.6\n"
+MISSION = "site: {body: moon, latitude: -80.0, longitude: 180.0, cast_shadows: true}\nuse_battery: true\nstate_of_charge: 0.6\n"
 
 
 def plan_folder(place: Path) -> Path:
@@ -30,7 +30,7 @@ def plan_folder(place: Path) -> Path:
     (place / "mission.yaml").write_text(MISSION, encoding="utf-8")
     words = ["--terrain", str(ROOT / "sim/worlds/crater_field.npz"), "--mission", str(place / "mission.yaml"), "--start", "4,4,0.8"]
     line = [sys.executable, "-m", "rover_energy.cli.main", "plan", *words, "--goal", "9,8,0.7", "--no-report", "--quiet"]
-    subprocess.run([*line, "--out", str(place / "plan")], check=True)
+    subprocess.run([*line, "--out", str(place / "plan")], check=True, stdout=subprocess.DEVNULL)
     return place / "plan"
 
 

@@ -7,6 +7,7 @@ import time as clock
 from dataclasses import replace
 from typing import Any
 
+from rover_energy.control.command import STOP as HALT
 from rover_energy.control.command import Stop, StopReason
 from rover_energy.control.controller import Controller
 from rover_energy.control.settings import ControlParameters, WatchParameters
@@ -29,7 +30,7 @@ from rover_energy.simulation.run import WINDOW, Driver
 from rover_energy.telemetry.audit import Audit
 
 FEEDBACK_PERIOD, SETTLING = 0.5, 3.0  # [s] between two; most time to come to rest after a stop
-BLIND = 0.5  # [s] of real time without odometry after which a stop is not watched any more
+BLIND = 0.5  # [s] without odometry after which a stop is not watched any more
 UNSEEN = {StopReason.INVALID, StopReason.STALE, StopReason.FROZEN, StopReason.GRAPH}
 
 
@@ -50,6 +51,7 @@ class Drive(ros.Part):
         self.controller: Controller | None = None
         self.stop: Stop | None = None
         self.next_feedback = 0.0
+        self.answered = -math.inf  # newest time of the bus at which a command went out without odometry [s]
         self.send = {name: self.publisher(name) for name in ("cmd_vel", "reference", "trajectory", "compliance")}
         self.subscribe("odom", self.on_odometry)
         self.subscribe("joint_states", lambda message: setattr(self, "joints", message))
@@ -63,7 +65,7 @@ class Drive(ros.Part):
             cancel_callback=lambda _: action.CancelResponse.ACCEPT,
         )  # fmt: skip
         clocks = ros.need("rclpy.clock")
-        self.timer = self.ros.create_timer(0.1, self.on_silence, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))
+        self.timer = self.ros.create_timer(0.04, self.on_silence, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))
 
     @property
     def free(self) -> bool:
@@ -118,17 +120,18 @@ class Drive(ros.Part):
         """The bus goes on and odometry does not: hold the motors' command by the bus's clock, and stop when the pose is too old."""
         assert self.controller is not None
         age = time - self.status_time()
-        if age <= 1.5 * WINDOW:
+        real = clock.monotonic() - self.heard
+        if time <= self.answered or age <= (0.5 if real > 2.5 * WINDOW else 1.5) * WINDOW:
             return
+        self.answered = time
         if self.controller.stop is None and age > self.settings.stale + 1e-9:
             told = f"pose_time is {age:.3f} s old, {self.settings.stale:g} s are allowed"
             self.halt(Stop(StopReason.STALE, time, told))
         stop = self.controller.stop
         if stop is not None:
-            self.driver.command = Command(0.0, 0.0)
-            if time - stop.time > SETTLING:
+            self.driver.command = HALT
+            if time - stop.time > BLIND:
                 self.finish(stop)
-                return
         self.command(stamp, self.driver.step(math.inf, WINDOW))
 
     def step(self, time: float) -> None:
@@ -140,7 +143,7 @@ class Drive(ros.Part):
         plan = self.controller.reference.at(self.controller.plan_time)
         self.driver.command, self.status = self.controller.step(measured, now)
         if self.status.stop is not None and self.status.stop.reason in UNSEEN:
-            self.driver.command = Command(0.0, 0.0)  # at once, as hard as the motor drivers can: nobody sees how it goes
+            self.driver.command = HALT  # at once, as hard as the motor drivers can: nobody sees how it goes
         self.governed += self.status.pace.rate < 0.99 and self.status.stop is None
         self.distance += abs(measured.speed) * self.settings.period
         self.send["reference"](reference_message(self.odometry.header.stamp, plan))
@@ -161,6 +164,10 @@ class Drive(ros.Part):
             return
         self.permitted()
         stop, silent = self.controller.stop, clock.monotonic() - self.heard
+        if silent > 2.5 * WINDOW and self.power is not None:
+            self.blind(ros.seconds(self.power.header.stamp), self.power.header.stamp)
+        if self.controller is None:
+            return
         if self.handle.is_cancel_requested:
             self.finish(None)
         elif stop is not None and silent > BLIND:

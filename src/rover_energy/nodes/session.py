@@ -17,6 +17,7 @@ from rover_energy.planning.plan_file import read_profile
 
 START_UP = 30.0  # [s] for a node to appear and for each of its transitions
 TOLERANCES = {"start_tolerance": 0.2, "path_tolerance": 0.5, "goal_tolerance": 0.10, "heading_tolerance": 0.0873}
+RESEND = 3.0  # [s] without an answer after which a goal is sent again
 SERVERS = {"DriveTraverse": "drive", "PlanTraverse": "planner"}  # node behind an action
 
 
@@ -120,7 +121,8 @@ class Session:
         return self.act("PlanTraverse", request, limit=START_UP + 3.0 * seconds)
 
     def measured(self) -> None:
-        """Wait until the rover's pose and power are known."""
+        """Wait until the graph is ready and the rover's pose and power are known."""
+        self.bring_up()
         if not self.seen:
             for topic in ("power_state", "odom"):
                 self.watch(topic, lambda _, name=topic: self.seen.add(name))  # type: ignore[misc]
@@ -134,8 +136,7 @@ class Session:
         self.clients.append(client)
         self.wait(client.server_is_ready, START_UP, place)
         told = None if progress is None else (lambda message: progress(message.feedback))
-        sent = client.send_goal_async(action.Goal(**goal), feedback_callback=told)
-        self.wait(sent.done, START_UP, place)
+        sent = self.send(lambda: client.send_goal_async(action.Goal(**goal), feedback_callback=told), place)
         if not sent.result().accepted:
             raise GraphError(f"{place}: the goal was rejected; the node is not active or has another one")
         answer, server = sent.result().get_result_async(), SERVERS[name]
@@ -148,6 +149,15 @@ class Session:
 
         self.wait(ended, limit, place)
         return answer.result().result
+
+    def send(self, request: Callable[[], Any], what: str) -> Any:
+        """Future of a goal's acceptance. One that goes to a server that has just been restarted may get lost, and is sent again."""
+        for _ in range(int(START_UP / RESEND)):
+            future, until = request(), time.monotonic() + RESEND
+            self.wait(lambda: future.done() or time.monotonic() > until, START_UP, what)  # noqa: B023
+            if future.done():
+                return future
+        raise GraphError(f"{what}: no answer to the goal within {START_UP:g} s")
 
     def watch(self, topic: str, callback: Callable[[Any], None]) -> None:
         """Call back for each message of a topic of the contract."""
