@@ -21,6 +21,7 @@ from common import parse, parser, progress, table, write_json
 from graph_rig import Rig
 
 IDLE = 10.0  # [s]
+NURSERY = "nursery"
 ASIDE = ("simulator",)  # not part of a real rover
 
 
@@ -41,7 +42,7 @@ def seconds(processes: dict[str, psutil.Process]) -> dict[str, float]:
     """Processor time so far of each process with its children [s]."""
     found = {}
     for name, process in processes.items():
-        family = [process, *process.children(recursive=True)]
+        family = [process, *(process.children(recursive=True) if name != NURSERY else [])]
         times = [member.cpu_times() for member in family if member.is_running()]
         found[name] = sum(t.user + t.system for t in times)
     return found
@@ -81,14 +82,11 @@ class Sampler:
 def measure(rig: Rig, drives: int) -> tuple[list[Usage], float]:
     """Usage of every node, and for how long the rover moved [s]."""
     processes = {name: psutil.Process(child.pid) for name, child in rig.processes.running.items()}
-    assert rig.processes.nursery.process is not None
-    processes["nursery and spare"] = psutil.Process(rig.processes.nursery.process.pid)
-    for name, process in list(processes.items()):  # what they were forked from is counted once
-        if name == "nursery and spare":
-            own = {p.pid for other, p in processes.items() if other != name}
-            spare = [p for p in process.children() if p.pid not in own]
-            processes["nursery and spare"] = spare[0] if spare else process
     rig.spin(lambda: False, 6.0)
+    assert rig.processes.nursery.process is not None
+    nursery, nodes = psutil.Process(rig.processes.nursery.process.pid), {p.pid for p in processes.values()}
+    processes.update({"spare": p for p in nursery.children() if p.pid not in nodes})
+    processes[NURSERY] = nursery
     before, began = seconds(processes), time.monotonic()
     rig.spin(lambda: False, IDLE)
     idle = {name: 100.0 * (used - before[name]) / (time.monotonic() - began) for name, used in seconds(processes).items()}

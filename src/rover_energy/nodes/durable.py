@@ -14,6 +14,7 @@ from rover_energy.errors import InputError
 
 def save(path: Path, values: Mapping[str, float], *, sync: bool) -> None:
     """Replace a state file. `sync`: on disk when this returns, so that it outlives a loss of power too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
     with draft.open("w", encoding="ascii") as file:
         json.dump(dict(values), file)

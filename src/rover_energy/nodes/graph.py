@@ -69,7 +69,6 @@ def state_files(bag: Path) -> list[Path]:
 def begin_anew(bag: Path) -> None:
     """Forget the states of an earlier drive: a new one begins where its plan does."""
     for path in state_files(bag):
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
 
 

@@ -108,7 +108,7 @@ class Simulator(ros.Part):
         self.ticked = now
         try:
             self.tick()
-        except SimulationError as error:
+        except (SimulationError, OSError) as error:
             self.failed = True  # time stands still, which everybody else notices
             self.ros.get_logger().error(str(error))
 
