@@ -17,6 +17,7 @@ from rover_energy.planning.plan_file import read_profile
 
 START_UP = 30.0  # [s] for a node to appear and for each of its transitions
 TOLERANCES = {"start_tolerance": 0.2, "path_tolerance": 0.5, "goal_tolerance": 0.10, "heading_tolerance": 0.0873}
+NEWS = 5.0  # [s] within which the planner must have heard of pose and power
 RESEND = 3.0  # [s] without an answer after which a goal is sent again
 SERVERS = {"DriveTraverse": "drive", "PlanTraverse": "planner"}  # node behind an action
 
@@ -118,7 +119,18 @@ class Session:
         none = dict.fromkeys(("power_limit", "energy_budget", "deadline"), math.inf)
         request = {"goal_x": x, "goal_y": y, "goal_heading": heading, "time_limit": seconds, **none}
         self.measured()
-        return self.act("PlanTraverse", request, limit=START_UP + 3.0 * seconds)
+        until = time.monotonic() + NEWS
+        while True:
+            result = self.act("PlanTraverse", request, limit=START_UP + 3.0 * seconds)
+            unknown = result.error_code in (result.POSE_UNAVAILABLE, result.POWER_UNAVAILABLE)
+            if not unknown or time.monotonic() > until:
+                return result
+            self.pause(0.2)  # a node that was restarted may not have been found by the planner yet
+
+    def pause(self, seconds: float) -> None:
+        """Listen for a while."""
+        until = time.monotonic() + seconds
+        self.wait(lambda: time.monotonic() >= until, seconds + 1.0, "pause")
 
     def measured(self) -> None:
         """Wait until the graph is ready and the rover's pose and power are known."""

@@ -180,12 +180,14 @@ class Roster:
     def verdict(self, now: float) -> Verdict:
         """Whether the rover may drive at the time `now` [s]."""
         failures = [f"{name}: {entry.failure}" for name, entry in self.entries.items() if entry.failure]
-        amiss = [*failures, *(text for entry in self.entries.values() if entry.member.required for text in self._amiss(entry, now))]
-        failed = any(entry.failure and entry.member.required for entry in self.entries.values())
+        required = [entry for entry in self.entries.values() if entry.member.required]
+        required.sort(key=lambda entry: entry.state is not State.ABSENT)  # who is missing is the cause, not who waits for it
+        amiss = [text for entry in required for text in self._amiss(entry, now)]
+        failed = any(entry.failure for entry in required)
         if not self.up:
             return Verdict(False, failed, "the graph is being taken down")
-        ready = not failed and not [e for e in self.entries.values() if e.member.required and self._amiss(e, now)]
-        return Verdict(ready, failed, "" if ready else amiss[0])
+        ready = not failed and not amiss
+        return Verdict(ready, failed, "" if ready else [*failures, *amiss][0])
 
     @staticmethod
     def _amiss(entry: Entry, now: float) -> list[str]:
