@@ -32,7 +32,7 @@ EXTRAS = {
     "simulation": ["mujoco>=3.2.7"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
-EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbags~=0.11.9"]
+EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbags~=0.11.9", "setproctitle>=1.3"]
 EXTRAS["test"] = [
     "pytest>=8",
     "pytest-timeout>=2.3",
@@ -43,7 +43,7 @@ EXTRAS["test"] = [
     "rosbags>=0.10.6",
     "setuptools>=70.1",  # the packaging test builds a wheel without an isolated environment
 ]
-EXTRAS["bench"] = ["toppra>=0.6.3", "ompl>=2.0"]
+EXTRAS["bench"] = ["toppra>=0.6.3", "ompl>=2.0", "psutil>=5.9"]
 
 
 def version() -> str:

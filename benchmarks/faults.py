@@ -1,4 +1,4 @@
-"""What happens when a node is killed or a sensor lies while the rover drives: how soon it stands, and how soon all is well again.
+"""What happens when a node is killed or a sensor lies while the rover drives: how soon it stands, and how soon all is well.
 
 The graph of `rover-energy drive` with the loopback keeps pace with real time and waits for nobody, as a real rover, unless
 --lockstep is given. All times are real ones, taken where a message is sent. `kill`: SIGKILL to a node. `sensors`: odometry or PowerState on the way to the drive node stops, freezes or turns NaN.
@@ -35,7 +35,7 @@ SENSORS = ("odom", "power_state")
 REST = 0.005  # [m/s] below which the rover stands
 PERIOD, MARGIN = 0.04, 0.05  # [s] of the controller; the sensors come every 0.02 s
 NAN = math.nan
-SPARE, TRIES = 4.0, 5  # [s] between two kills, in which the next spare process comes up; drives until one is disturbed
+SPARE, TRIES = 5.0, 5  # [s] between two kills, in which the next spare process comes up; drives until one is disturbed
 
 
 @dataclass
@@ -173,15 +173,17 @@ def changed(nodes: list[Node], *, lockstep: bool, liar: bool) -> list[Node]:
 
 def summary(results: Sequence[Result]) -> str:
     """A row per fault."""
-    columns = ("fault", "times", "speed", "detected s median", "max", "standing s median", "max", "ready s median", "max", "battery % max")
+    columns = ("fault", "times", "m/s", "detected s median", "max", "standing s median", "max", "ready s median", "95 %", "max",
+               "battery % max")  # fmt: skip
     rows = []
     for fault in dict.fromkeys(r.fault for r in results):
         own = [r for r in results if r.fault == fault]
-        pairs = [quantiles([getattr(r, name) for r in own], (0.5, 1.0)) for name in ("detected", "stopped", "recovered")]
+        pairs = [quantiles([getattr(r, name) for r in own], (0.5, 1.0)) for name in ("detected", "stopped")]
+        pairs.append(quantiles([r.recovered for r in own], (0.5, 0.95, 1.0)))
         never = sum(math.isinf(r.recovered) or math.isinf(r.detected) for r in own)
         battery = 100.0 * quantiles([r.battery for r in own], (1.0,))[0]
-        rows.append([fault, f"{len(own)}" + (f" ({never} never)" if never else ""), quantiles([r.speed for r in own], (1.0,))[0],
-                     *(v for pair in pairs for v in pair), battery])  # fmt: skip
+        times = f"{len(own)}" + (f" ({never} never)" if never else "")
+        rows.append([fault, times, quantiles([r.speed for r in own], (1.0,))[0], *(v for pair in pairs for v in pair), battery])
     notes = [f"  {fault}: {said}" for fault, said in {(r.fault, r.said[:110]): None for r in results}]
     return "\n".join([table(columns, rows, "real seconds after the fault"), "what the goal's result said:", *notes])
 

@@ -25,7 +25,7 @@ from rover_energy.nodes.topics import TOPICS
 ROS = ("rclpy", "rclpy.lifecycle", "rclpy.action", "rclpy.executors", "rclpy.signals", "rclpy.clock", "rclpy.qos", "rclpy.task",
        "rcl_interfaces.msg", "lifecycle_msgs.srv", "rover_energy_interfaces.msg", "rover_energy_interfaces.srv",
        "rover_energy_interfaces.action")  # fmt: skip
-QUIET = 3.0  # [s] after the last order, before a spare is started
+QUIET = 1.5  # [s] after the last order, before a spare is started
 
 
 def preload(modules: list[str]) -> None:
@@ -130,10 +130,10 @@ class Spare:
 
 
 def lines(source: int) -> Any:
-    """Lines as they come, and None once a second without; ends with the source."""
+    """Lines as they come, and None after a while without; ends with the source."""
     left = b""
     while True:
-        if not select.select([source], [], [], 1.0)[0]:
+        if not select.select([source], [], [], 0.25)[0]:
             yield None
             continue
         new = os.read(source, 65536)

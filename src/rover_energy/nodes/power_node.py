@@ -21,6 +21,7 @@ from rover_energy.power.switched import LoadList, SheddingParameters, Switchboar
 MOTORS = "drive"
 LIFETIME = 0.2  # [s] of a cap
 KEPT = ("energy", "capacity", "time", "written", "base", "inference")
+CLOCK_ERROR = 60.0  # [s] by which the clock may have been put back since
 GREAT = 1e-3  # change of the battery's energy, in capacities, that is written at once
 NOTHING = Step(math.nan, 0.0, 0.0, 0.0, 0.0)
 
@@ -57,8 +58,8 @@ class Power(ros.Part):
         kept = load(path, KEPT)
         if kept is not None:
             age = clock.time() - kept["written"]
-            if not age <= p.state_age:
-                raise InputError(str(path), "written", f"is older than {p.state_age:g} s", remedy, round(age, 1))
+            if not -CLOCK_ERROR <= age <= p.state_age:
+                raise InputError(str(path), "written", f"is not within the last {p.state_age:g} s", remedy, kept["written"])
             if not (kept["capacity"] == self.capacity and 0.0 <= kept["energy"] <= self.capacity):
                 raise InputError(str(path), "capacity", f"is not {self.capacity:g} J of this battery", remedy, kept["capacity"])
             self.energy, self.time = kept["energy"], kept["time"]

@@ -127,7 +127,7 @@ class Simulator(ros.Part):
 
     def tick(self) -> None:
         """One window."""
-        if self.time - self.commanded > self.settings.watchdog:
+        if self.time - self.commanded > self.settings.watchdog or self.graph_lost(clock.monotonic()):
             self.driver.command = Command(0.0, 0.0, self.settings.ramp)
         steps, before, motion, mean_pv = round(WINDOW / STEP), self.pv, 0.0, 0.0
         for _ in range(steps):
