@@ -1,7 +1,8 @@
 """What happens when a node is killed or a sensor lies while the rover drives: how soon it stands, and how soon all is well.
 
 The graph of `rover-energy drive` with the loopback keeps pace with real time and waits for nobody, as a real rover, unless
---lockstep is given. All times are real ones, taken where a message is sent. `kill`: SIGKILL to a node. `sensors`: odometry or PowerState on the way to the drive node stops, freezes or turns NaN.
+--lockstep is given. All times are real ones, taken where a message is sent. `kill`: SIGKILL to a node. `sensors`: odometry
+or PowerState on the way to the drive node stops, freezes, repeats itself or turns NaN.
 
     python benchmarks/faults.py --times 20 --kill drive power        some nodes
     python benchmarks/faults.py --times 20 --kill                    every node
@@ -52,7 +53,7 @@ class Result:
 
 
 def driven(rig: Rig, disturb: Callable[[], None], random: np.random.Generator) -> str:
-    """Drive until the disturbance; what the goal's result said then. A drive that ended before, on a busy machine, is repeated."""
+    """Drive until the disturbance; what the goal's result said. A drive that ended before, on a busy machine, is repeated."""
     done: list[bool] = []
 
     def once() -> None:
@@ -237,8 +238,9 @@ def main(argv: Sequence[str] | None = None) -> list[Result]:
             faults = [f"{target} {kind}" for target in SENSORS for kind in KINDS]
             place = Path(folder) / "sensors"
             results += campaign(
-                place, options.domain, faults, times, lie, change=lambda nodes: changed(nodes, lockstep=options.lockstep, liar=True)
-            )
+                place, options.domain, faults, times, lie,
+                change=lambda nodes: changed(nodes, lockstep=options.lockstep, liar=True),
+            )  # fmt: skip
     print(summary(results))
     print(f"limits: standing 0.5 s, ready 3 s, battery 1 %, detected 2 x {PERIOD:g} + {MARGIN:g} = {2 * PERIOD + MARGIN:g} s")
     write_json(options.json, "faults", options.seed, [asdict(r) for r in results])

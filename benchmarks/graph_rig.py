@@ -1,4 +1,4 @@
-"""A running graph for the benchmarks: the loopback at real time, goals one after the other, everything heard with its real time."""
+"""A running graph for the benchmarks: the loopback at real time, one goal after another, everything heard with its real time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def plan_folder(place: Path) -> Path:
     """A plan of seven metres with the battery's help, made by the command."""
     place.mkdir(parents=True, exist_ok=True)
     (place / "mission.yaml").write_text(MISSION, encoding="utf-8")
-    words = ["--terrain", str(ROOT / "sim/worlds/crater_field.npz"), "--mission", str(place / "mission.yaml"), "--start", "4,4,0.8"]
+    world = str(ROOT / "sim/worlds/crater_field.npz")
+    words = ["--terrain", world, "--mission", str(place / "mission.yaml"), "--start", "4,4,0.8"]
     line = [sys.executable, "-m", "rover_energy.cli.main", "plan", *words, "--goal", "9,8,0.7", "--no-report", "--quiet"]
     subprocess.run([*line, "--out", str(place / "plan")], check=True, stdout=subprocess.DEVNULL)
     return place / "plan"

@@ -85,7 +85,8 @@ def measure(rig: Rig, drives: int) -> tuple[list[Usage], float]:
     rig.spin(lambda: False, 6.0)
     assert rig.processes.nursery.process is not None
     nursery, nodes = psutil.Process(rig.processes.nursery.process.pid), {p.pid for p in processes.values()}
-    processes.update({"spare": p for p in nursery.children() if p.pid not in nodes})
+    spares = [p for p in nursery.children() if p.pid not in nodes]
+    processes.update(zip(("spare",), spares, strict=False))
     processes[NURSERY] = nursery
     before, began = seconds(processes), time.monotonic()
     rig.spin(lambda: False, IDLE)
@@ -97,7 +98,8 @@ def measure(rig: Rig, drives: int) -> tuple[list[Usage], float]:
     for name, process in processes.items():
         memory = process.memory_full_info()
         driving = 100.0 * sampler.used[name] / sampler.elapsed
-        usages.append(Usage(name, idle[name], driving, *(1e-6 * v for v in (memory.uss, memory.pss, memory.rss)), process.num_threads()))
+        sizes = (1e-6 * v for v in (memory.uss, memory.pss, memory.rss))
+        usages.append(Usage(name, idle[name], driving, *sizes, process.num_threads()))
     return usages, sampler.elapsed
 
 
@@ -108,7 +110,7 @@ def summary(usages: Sequence[Usage], elapsed: float) -> str:
     graph = [u for u in usages if u.node not in ASIDE]
     sums = [sum(getattr(u, name) for u in graph) for name in ("idle", "driving", "unique", "proportional", "resident")]
     rows.append(["graph without simulator", *sums, sum(u.threads for u in graph)])
-    return table(columns, rows, f"shares of one core; {IDLE:g} s idle (clock and sensors run), {elapsed:.0f} s driving at real time")
+    return table(columns, rows, f"shares of one core; {IDLE:g} s idle (sensors run), {elapsed:.0f} s driving at real time")
 
 
 def main(argv: Sequence[str] | None = None) -> list[Usage]:

@@ -34,7 +34,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["state.json"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": "1"}', '{"a": NaN}', '{"a": true}', '{"b": 1}', '{"a": 1e999}', "\ufffd"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"a": "1"}', '{"a": NaN}', '{"a": true}', '{"b": 1}', '{"a": 1e999}', "\ufffd"])
 def test_what_is_not_a_state_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(text, encoding="utf-8")
@@ -44,7 +44,7 @@ def test_what_is_not_a_state_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_killed_while_writing(tmp_path: Path) -> None:
-    """What a reader finds is whole and never older than what it found before, also after the writer was killed at any moment."""
+    """What a reader finds is whole and never older than what it found before, also when the writer was killed."""
     path, last = tmp_path / "state.json", 0.0
     for attempt in range(5):
         path.unlink(missing_ok=True)

@@ -89,7 +89,7 @@ def restarted(folder: Path, state: Path, **values: Any) -> Iterator[Any]:
 
 
 def test_the_battery_is_remembered_over_a_death(bus: SimpleNamespace, tmp_path: Path) -> None:
-    """Drawn down, killed, started again two seconds later: the charge goes on, and the gap is counted with what the meter shows."""
+    """Drawn down, killed, started again two seconds later: the charge goes on, and the gap is counted by the meter."""
     state = tmp_path / "kept" / "battery.json"
     with restarted(tmp_path, state) as (node, part):
         assert "SUCCESS" in str(node.trigger_configure())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import settings
@@ -132,7 +133,7 @@ def test_a_lost_request_is_sent_again_soon() -> None:
 
 
 def test_a_node_that_works_on_its_transition_is_left_alone() -> None:
-    """No heartbeat comes while it is busy: so nothing says that the request was lost, and it does not hang before its deadline."""
+    """No heartbeat comes while it is busy, so nothing says that the request was lost; it hangs when its deadline is over."""
     graph = Graph()
     graph.now += 0.1
     graph.beat()
@@ -157,7 +158,7 @@ def test_refusals_are_repeated_and_then_given_up() -> None:
             times.append(graph.now)
             graph.roster.answered(name, step, False, graph.now)
     assert len(times) == REFUSALS
-    assert min(b - a for a, b in zip(times[:-1], times[1:], strict=True)) >= AGAIN - 1e-9
+    assert min(b - a for a, b in pairwise(times)) >= AGAIN - 1e-9
     verdict = graph.roster.verdict(graph.now)
     assert (verdict.ready, verdict.failed) == (False, True)
     assert verdict.text == "recorder: configure refused 3 times"

@@ -117,7 +117,7 @@ class Drive(ros.Part):
         self.controller.stop, self.due = stop, -math.inf
 
     def blind(self, time: float, stamp: Any) -> None:
-        """The bus goes on and odometry does not: hold the motors' command by the bus's clock, and stop when the pose is too old."""
+        """The bus goes on and odometry does not: command the motors by the bus's clock, and stop when the pose is too old."""
         assert self.controller is not None
         age = time - self.status_time()
         real = clock.monotonic() - self.heard
@@ -217,7 +217,8 @@ class Drive(ros.Part):
             ControlParameters().tracker, lost_distance=request.path_tolerance, goal_distance=request.goal_tolerance,
             goal_heading=request.heading_tolerance,
         )  # fmt: skip
-        control = ControlParameters(period=self.settings.period, tracker=tracker, watch=WatchParameters(stale=self.settings.stale))
+        watch = WatchParameters(stale=self.settings.stale)
+        control = ControlParameters(period=self.settings.period, tracker=tracker, watch=watch)
         w = self.world
         model = w.surface, later(w.environment, self.status_time()), w.rover, w.mission
         controller = Controller(plan, *model, control, terrain=w.terrain, wheels=self.wheels)

@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
 TRANSPORT = {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
-"""For every process of a graph. After kill -9 the successor of a node is heard over UDP within half a second; over Fast DDS's
-shared memory it takes two to three, until the locks that the dead process left are timed out."""
+"""For every process of a graph. After kill -9 of a node, others find a new process over UDP in one to two seconds; over Fast
+DDS's shared memory it takes two to three, while the locks that the dead one left are timed out."""
 SIMULATED_STALE = 0.09  # [s]: two windows of 20 ms and 50 ms
 
 

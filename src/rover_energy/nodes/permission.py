@@ -7,7 +7,8 @@ from typing import Any
 
 from rover_energy.nodes.liveness import Peer
 
-SILENCE, SILENCE_ELSEWHERE = 1.0, 0.35  # [s] without graph_state: supervisor on this machine, whose end is seen at once; elsewhere
+SILENCE = 1.0  # [s] without graph_state from a supervisor on this machine, whose end is seen at once
+SILENCE_ELSEWHERE = 0.35  # [s] likewise from one on another machine
 
 
 class Permission:

@@ -163,7 +163,7 @@ class Session:
         return answer.result().result
 
     def send(self, request: Callable[[], Any], what: str) -> Any:
-        """Future of a goal's acceptance. One that goes to a server that has just been restarted may get lost, and is sent again."""
+        """Future of a goal's acceptance. A goal to a server that has just been restarted may get lost, and is sent again."""
         for _ in range(int(START_UP / RESEND)):
             future, until = request(), time.monotonic() + RESEND
             self.wait(lambda: future.done() or time.monotonic() > until, START_UP, what)  # noqa: B023

@@ -37,7 +37,7 @@ class SimulatorParameters(NodeParameters):
         10.0, unit="m/s2", minimum=0.01, maximum=30.0,
         description="fall of the drivers' set point when a command lapses, and its fastest; the brakes may be weaker",
     )  # fmt: skip
-    state: str = parameter("", description="file of where the rover stands, from which a restarted simulator goes on; empty: none")
+    state: str = parameter("", description="file of where the rover stands, for a simulator that is restarted; empty: none")
     resistance: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described resistance of the ground")
     slip: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described slip")
     mass: float = parameter(1.0, minimum=0.1, maximum=10.0, description="true over described mass")
@@ -128,7 +128,8 @@ class SupervisorParameters(NodeParameters):
     busy: str = parameter("planner", description="those that may be silent for `longest` while they work")
     longest: float = parameter(150.0, unit="s", minimum=1.0, maximum=3600.0, description="silence of a node that may be busy")
     silence: float = parameter(
-        1.0, unit="s", minimum=0.3, maximum=60.0, description="real time without a heartbeat after which a node hangs and is killed",
+        1.0, unit="s", minimum=0.3, maximum=60.0,
+        description="real time without a heartbeat after which a node hangs and is killed",
     )  # fmt: skip
     deadline: float = parameter(20.0, unit="s", minimum=1.0, maximum=600.0, description="most real time for one transition")
     farewell: float = parameter(3.0, unit="s", minimum=0.1, maximum=60.0, description="most real time to take all nodes down")

@@ -1,4 +1,4 @@
-"""The supervisor: brings the lifecycle nodes up in order, notices when one dies or hangs, and says whether the rover may drive."""
+"""The supervisor: brings the lifecycle nodes up in order, sees when one dies or hangs, and says whether the rover may drive."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Supervisor(ros.Part):
         self.report(now)
 
     def give_up_on(self, name: str) -> None:
-        """A process that hangs is killed, for whoever started it to start it again; one elsewhere is only no longer counted on."""
+        """A process that hangs is killed, for whoever started it to start it again; one elsewhere is only not counted on."""
         self.ros.get_logger().error(f"{name} is silent: ended")
         entry, peer = self.roster.entries[name], self.peers.get(name)
         if peer is not None:
