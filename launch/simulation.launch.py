@@ -17,7 +17,7 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 
-from rover_energy.nodes.graph import begin_anew, simulation_graph
+from rover_energy.nodes.graph import MIDDLEWARE, begin_anew, simulation_graph
 
 #: name, default (None: must be given), description
 ARGUMENTS = (
@@ -42,7 +42,10 @@ def _start(context, *_, **__):
     begin_anew(Path(values["out"]).resolve() / "bag")
     again = values["respawn"].lower() == "true"
     started = [
-        ExecuteProcess(cmd=command, name=name, output="screen", respawn=again and name != "commander", respawn_delay=0.1)
+        ExecuteProcess(
+            cmd=command, name=name, output="screen", additional_env=MIDDLEWARE, respawn=again and name != "commander",
+            respawn_delay=0.1,
+        )
         for name, command in commands(values).items()
     ]
     ended = OnProcessExit(target_action=started[-1], on_exit=[EmitEvent(event=Shutdown(reason="the drive has ended"))])

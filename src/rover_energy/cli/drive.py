@@ -40,12 +40,12 @@ def drive(
 ) -> None:
     """Drive a certified plan with real ROS 2 nodes and a simulated rover, and record a bag.
 
-    Writes bag/ (rosbag2, MCAP), log/ and drive.json. Needs ROS 2 and the message package: make ros.
+    Writes bag/ (rosbag2, MCAP), log/, state/ and drive.json. A node that dies is started again. Needs ROS 2 and the message package: make ros.
 
     **Example:** rover-energy drive --plan traverse --simulator mujoco --out drive
 
     **Exit codes:** 0 goal reached and no window of the power meter above what was available, 1 stopped or failed (the message
-    says why), 2 unusable input, 3 goal reached with windows over or missing.
+    says why), 2 unusable input, 3 goal reached with windows over or missing, or a part of the bag not closed.
     """
     for option, value, least in (("--resistance", resistance, 0.0), ("--slip", slip, 0.0), ("--mass", mass, 0.1)):
         check_number(value, option, least, 10.0, "")
@@ -90,6 +90,9 @@ def drive(
     if not summary["reached"]:
         console.say(f"rover-energy: {summary['stop']}")
         raise typer.Exit(EXIT_FAILED)
+    if summary["bags_unfinished"]:
+        console.say("rover-energy: the recorder died on the way; its bag ends there and the next one is beside it")
+        raise typer.Exit(EXIT_LOSS)
     if not summary["compliance"]:
         console.say("rover-energy: the goal is reached, but not every window of the meter was at or below what was available")
         raise typer.Exit(EXIT_LOSS)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from rover_energy.nodes.graph import TRANSPORT, Node
+from rover_energy.nodes.graph import MIDDLEWARE, Node
 from rover_energy.nodes.liveness import Peer, identity
 from rover_energy.nodes.ros import PARENT
 
@@ -120,7 +120,7 @@ class Processes:
         """For the processes and for this one."""
         logs = str(self.out / "log")
         own = {"ROS_DOMAIN_ID": str(self.domain), "ROS_LOG_DIR": logs, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-        return {**{name: os.environ.get(name, value) for name, value in TRANSPORT.items()}, **own}
+        return {**{name: os.environ.get(name, value) for name, value in MIDDLEWARE.items()}, **own}
 
     def __enter__(self) -> Processes:
         (self.out / "log").mkdir(parents=True, exist_ok=True)
