@@ -40,7 +40,7 @@ def drive(
 ) -> None:
     """Drive a certified plan with real ROS 2 nodes and a simulated rover, and record a bag.
 
-    Writes bag/ (rosbag2, MCAP), log/, state/ and drive.json. A node that dies is started again. Needs ROS 2 and the message package: make ros.
+    Writes bag/ (rosbag2, MCAP), log/, state/ and drive.json. Needs ROS 2 and the message package: make ros.
 
     **Example:** rover-energy drive --plan traverse --simulator mujoco --out drive
 
