@@ -92,9 +92,9 @@ class Part:
         self.ros = ros
         self.active = False
         self.settings: Any = None
-        self.started()
+        self.hosted()
 
-    def started(self) -> None:
+    def hosted(self) -> None:
         """The node is there; its parameters are not read yet."""
 
     def configure(self) -> None:

@@ -25,7 +25,7 @@ class Supervisor(ros.Part):
 
     name, parameters, beats = "supervisor", SupervisorParameters, False
 
-    def started(self) -> None:
+    def hosted(self) -> None:
         self.start_timer = self.every(0.01, self.start)
 
     def start(self) -> None:
