@@ -34,7 +34,7 @@ EXTRAS = {
 VIEWS = ["foxglove-sdk>=0.30", "rerun-sdk>=0.41", "rosbags~=0.11.9", "mcap>=1.6"]
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
 EXTRAS["tables"] = ["polars>=1.0"]
-EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbags~=0.11.9"]
+EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbags~=0.11.9", "setproctitle>=1.3"]
 EXTRAS["views"] = VIEWS  # not in "all": Rerun's viewer alone takes 300 MB
 EXTRAS["test"] = [
     "pytest>=8",
@@ -51,7 +51,7 @@ EXTRAS["test"] = [
     "websockets>=13",
     "setuptools>=70.1",  # the packaging test builds a wheel without an isolated environment
 ]
-EXTRAS["bench"] = ["toppra>=0.6.3", "ompl>=2.0"]
+EXTRAS["bench"] = ["toppra>=0.6.3", "ompl>=2.0", "psutil>=5.9"]
 
 
 def version() -> str:

@@ -2,7 +2,8 @@
 
     ros2 launch rover_energy simulation.launch.py plan:=traverse out:=drive simulator:=mujoco
 
-The commander brings the nodes up in order and drives the plan; when it ends, everything ends with it.
+The supervisor brings the nodes up in order and the commander drives the plan; when it ends, everything ends with it. A node
+that dies is started again, and the supervisor brings it back.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 
-from rover_energy.nodes.graph import simulation_graph
+from rover_energy.nodes.graph import MIDDLEWARE, begin_anew, simulation_graph
 
 #: name, default (None: must be given), description
 ARGUMENTS = (
@@ -24,6 +25,7 @@ ARGUMENTS = (
     ("out", None, "folder for bag/; must not hold one yet"),
     ("simulator", "mujoco", "mujoco or loopback"),
     ("pace", "1.0", "simulated over real time; 0: as fast as it goes"),
+    ("respawn", "true", "start nodes again that die"),
 )
 
 
@@ -37,8 +39,15 @@ def commands(values: dict[str, str]) -> dict[str, list[str]]:
 
 def _start(context, *_, **__):
     values = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
-    Path(values["out"]).mkdir(parents=True, exist_ok=True)
-    started = [ExecuteProcess(cmd=command, name=name, output="screen") for name, command in commands(values).items()]
+    begin_anew(Path(values["out"]).resolve() / "bag")
+    again = values["respawn"].lower() == "true"
+    started = [
+        ExecuteProcess(
+            cmd=command, name=name, output="screen", additional_env=MIDDLEWARE, respawn=again and name != "commander",
+            respawn_delay=0.1,
+        )
+        for name, command in commands(values).items()
+    ]
     ended = OnProcessExit(target_action=started[-1], on_exit=[EmitEvent(event=Shutdown(reason="the drive has ended"))])
     return [*started, RegisterEventHandler(ended)]
 

@@ -21,7 +21,8 @@ pytestmark = needs_ros
 def graph(plan_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """Ground 30 % harder than described, a planner that minds a lag of one second, at three times real time."""
     from rover_energy.nodes.commander import EnergyCommander
-    from rover_energy.nodes.graph import Processes, simulation_graph
+    from rover_energy.nodes.graph import simulation_graph
+    from rover_energy.nodes.processes import Processes
     from rover_energy.nodes.session import Session
 
     out = tmp_path_factory.mktemp("commander")

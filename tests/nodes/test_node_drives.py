@@ -98,7 +98,7 @@ def test_harder_ground_takes_longer(mujoco: SimpleNamespace) -> None:
 
 def test_summary_is_written(driven: SimpleNamespace) -> None:
     assert json.loads((driven.out / "drive.json").read_text(encoding="utf-8")) == driven.summary
-    assert {path.name for path in driven.out.iterdir()} == {"bag", "log", "drive.json"}
+    assert {path.name for path in driven.out.iterdir()} == {"bag", "log", "state", "drive.json"}
 
 
 def test_a_bag_is_not_written_over(loopback: SimpleNamespace, plan_folder: Path) -> None:

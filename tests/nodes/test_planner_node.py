@@ -290,7 +290,8 @@ def test_reach_answers_in_its_time(planner: SimpleNamespace) -> None:
 
 def test_planned_and_driven_over_ros(plan_folder: Path, tmp_path: Path) -> None:
     """Both actions through the whole graph: the trajectory of the one is the goal of the other."""
-    from rover_energy.nodes.graph import Processes, simulation_graph
+    from rover_energy.nodes.graph import simulation_graph
+    from rover_energy.nodes.processes import Processes
     from rover_energy.nodes.session import Session
 
     nodes = simulation_graph(plan_folder, tmp_path / "bag", simulator="loopback")

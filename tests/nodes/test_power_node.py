@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,6 +70,58 @@ def wish(name: str = "camera", **fields: Any) -> Any:
     return request
 
 
+@contextlib.contextmanager
+def restarted(folder: Path, state: Path, **values: Any) -> Iterator[Any]:
+    """A power node with a state file, active; left without a farewell, as by kill -9, once the file is written."""
+    from rclpy.parameter import Parameter
+
+    from rover_energy.nodes import ros
+    from rover_energy.nodes.power_node import Power
+
+    parameters = {"folder": str(folder), "state": str(state), "save_period": 0.02, **values}
+    with ros_context(folder, domain(14)) as world:
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        node, part = ros.host(Power, context=world.context, parameter_overrides=overrides)
+        yield node, part
+        if part.keeper is not None:
+            part.keeper.close()
+        node.destroy_node()
+
+
+def test_the_battery_is_remembered_over_a_death(bus: SimpleNamespace, tmp_path: Path) -> None:
+    """Drawn down, killed, started again two seconds later: the charge goes on, and the gap is counted by the meter."""
+    state = tmp_path / "kept" / "battery.json"
+    with restarted(tmp_path, state) as (node, part):
+        assert "SUCCESS" in str(node.trigger_configure())
+        assert "SUCCESS" in str(node.trigger_activate())
+        full = part.energy
+        for k in range(2000):
+            part.on_meter(meter(0.02 * k, motion=90.0))
+        before = part.energy
+        time.sleep(0.05)
+        part.on_meter(meter(40.0, motion=90.0))
+    assert full - before > 0.001 * full, "more than what could be called the same by chance"
+    with restarted(tmp_path, state) as (node, part):
+        assert "SUCCESS" in str(node.trigger_configure())
+        assert part.energy == pytest.approx(before, rel=1e-3)
+        kept = part.energy
+        assert part.used["base"] == pytest.approx(55.0 * 40.0, rel=0.01)
+        assert "SUCCESS" in str(node.trigger_activate())
+        part.on_meter(meter(42.0, motion=0.0))  # the motors had no cap meanwhile: 110 - 55 W over for two seconds
+        efficiency = bus.rover.battery.charge_efficiency
+        assert part.energy - kept == pytest.approx(55.0 * 2.0 * efficiency, rel=0.01)
+
+
+@pytest.mark.parametrize("change", [{"written": 0.0}, {"capacity": 1.0}, {"energy": 1e12}, {"energy": -1.0}, {"written": 1e300}])
+def test_a_state_that_cannot_be_believed_is_refused(bus: SimpleNamespace, tmp_path: Path, change: dict[str, float]) -> None:
+    state = tmp_path / "battery.json"
+    kept = {"energy": 1000.0, "capacity": bus.part.capacity, "time": 0.0, "written": time.time(), "base": 0.0, "inference": 0.0}
+    state.write_text(json.dumps({**kept, **change}), encoding="ascii")
+    with restarted(tmp_path, state) as (node, part):
+        assert "FAILURE" in str(node.trigger_configure())
+        assert not part.active
+
+
 def ask(bus: SimpleNamespace, request: Any) -> Any:
     from rover_energy.nodes.ros import message_class
 
@@ -119,6 +174,10 @@ def test_battery_state_to_the_letter(bus: SimpleNamespace) -> None:
     assert all(math.isnan(getattr(m, name)) for name in ("voltage", "current", "charge", "capacity", "design_capacity"))
     bus.part.on_meter(meter(3.02, motion=0.0))
     assert bus.sent["battery_state"][-1].power_supply_status == m.POWER_SUPPLY_STATUS_CHARGING
+    bus.part.on_meter(meter(4.04, pv=math.nan))
+    unknown = bus.sent["battery_state"][-1]
+    assert math.isnan(unknown.percentage), "not known without a meter, and no zero"
+    assert unknown.power_supply_status == m.POWER_SUPPLY_STATUS_UNKNOWN
 
 
 def test_a_load_is_reserved_at_once_and_drawn_later(bus: SimpleNamespace) -> None:

@@ -41,7 +41,7 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_nodes_are_those_of_the_command(launch_file: Any, tmp_path: Path) -> None:
     from rover_energy.nodes.settings import ALL
 
-    values = {"plan": str(tmp_path / "plan"), "out": str(tmp_path / "out"), "simulator": "mujoco", "pace": "2"}
+    values = {"plan": str(tmp_path / "plan"), "out": str(tmp_path / "out"), "simulator": "mujoco", "pace": "2", "respawn": "true"}
     found = launch_file.commands(values)
     assert set(found) == {*ALL, "commander"}
     assert list(found)[-1] == "commander"

@@ -40,12 +40,12 @@ def drive(
 ) -> None:
     """Drive a certified plan with real ROS 2 nodes and a simulated rover, and record a bag.
 
-    Writes bag/ (rosbag2, MCAP), log/ and drive.json. Needs ROS 2 and the message package: make ros.
+    Writes bag/ (rosbag2, MCAP), log/, state/ and drive.json. Needs ROS 2 and the message package: make ros.
 
     **Example:** rover-energy drive --plan traverse --simulator mujoco --out drive
 
     **Exit codes:** 0 goal reached and no window of the power meter above what was available, 1 stopped or failed (the message
-    says why), 2 unusable input, 3 goal reached with windows over or missing.
+    says why), 2 unusable input, 3 goal reached with windows over or missing, or a part of the bag not closed.
     """
     for option, value, least in (("--resistance", resistance, 0.0), ("--slip", slip, 0.0), ("--mass", mass, 0.1)):
         check_number(value, option, least, 10.0, "")
@@ -56,8 +56,9 @@ def drive(
     from rover_energy.cli.output import Console, plain
     from rover_energy.errors import EXIT_FAILED, EXIT_LOSS, InputError
     from rover_energy.nodes import ros
-    from rover_energy.nodes.graph import Processes, simulation_graph
+    from rover_energy.nodes.graph import begin_anew, simulation_graph
     from rover_energy.nodes.plan_folder import read_bus, read_certified
+    from rover_energy.nodes.processes import Processes
     from rover_energy.nodes.session import Session
     from rover_energy.nodes.summary import summarise
 
@@ -76,6 +77,7 @@ def drive(
     truth = {"resistance": resistance, "slip": slip, "mass": mass}
     nodes = simulation_graph(plan.resolve(), bag.resolve(), simulator=simulator.value, pace=pace, **truth)
     number = 1 + os.getpid() % 100 if domain is None else domain
+    begin_anew(bag.resolve())
     with Processes(nodes, out.resolve(), number) as processes, Session(processes) as session:
         session.bring_up()
         console.say("rover-energy: the nodes are up, driving")
@@ -88,6 +90,9 @@ def drive(
     if not summary["reached"]:
         console.say(f"rover-energy: {summary['stop']}")
         raise typer.Exit(EXIT_FAILED)
+    if summary["bags_unfinished"]:
+        console.say("rover-energy: the recorder died on the way; its bag ends there and the next one is beside it")
+        raise typer.Exit(EXIT_LOSS)
     if not summary["compliance"]:
         console.say("rover-energy: the goal is reached, but not every window of the meter was at or below what was available")
         raise typer.Exit(EXIT_LOSS)

@@ -77,6 +77,7 @@ class StopReason(Enum):
     ENERGY = "the battery would fall below its floor before the goal"
     STUCK = "the rover does not advance"
     TIMEOUT = "the drive takes longer than allowed"
+    GRAPH = "a node that the drive needs is not there"
 
 
 @dataclass(frozen=True)

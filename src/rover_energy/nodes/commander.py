@@ -1,6 +1,6 @@
 """EnergyCommander, by which an application asks the nodes: plan, can_reach, drive, reserve, cancel.
 
-Run as a module, it brings up a graph that somebody else has started, and drives a plan: what a launch file runs beside the nodes.
+Run as a module, it waits for a graph that somebody else has started, and drives a plan: what a launch file runs beside the nodes.
 """
 
 from __future__ import annotations

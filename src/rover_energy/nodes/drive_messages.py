@@ -15,6 +15,7 @@ from rover_energy.telemetry.audit import Audit
 CODES = {
     StopReason.TILT: "TILT_EXCEEDED", StopReason.POWER: "POWER_EXCEEDED", StopReason.ENERGY: "BATTERY_FLOOR",
     StopReason.STUCK: "NO_PROGRESS", StopReason.TIMEOUT: "NO_PROGRESS", StopReason.OFF_MAP: "PATH_TOLERANCE_EXCEEDED",
+    StopReason.GRAPH: "GRAPH_NOT_READY",
 }  # fmt: skip
 MEASURED = {
     "pose": "POSE_STALE", "time": "POSE_STALE", "x": "POSE_STALE", "y": "POSE_STALE", "heading": "POSE_STALE",

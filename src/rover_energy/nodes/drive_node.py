@@ -7,9 +7,10 @@ import time as clock
 from dataclasses import replace
 from typing import Any
 
+from rover_energy.control.command import STOP as HALT
 from rover_energy.control.command import Stop, StopReason
 from rover_energy.control.controller import Controller
-from rover_energy.control.settings import ControlParameters
+from rover_energy.control.settings import ControlParameters, WatchParameters
 from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.nodes import ros
 from rover_energy.nodes.drive_messages import (
@@ -21,6 +22,7 @@ from rover_energy.nodes.drive_messages import (
     sample_audit,
 )
 from rover_energy.nodes.drive_switch import certified, switch
+from rover_energy.nodes.permission import Permission
 from rover_energy.nodes.plan_folder import later, read_world, trajectory_from_message
 from rover_energy.nodes.settings import DriveParameters
 from rover_energy.planning.trajectory import Trajectory
@@ -30,6 +32,8 @@ from rover_energy.simulation.run import WINDOW, Driver
 from rover_energy.telemetry.audit import Audit
 
 FEEDBACK_PERIOD, SETTLING = 0.5, 3.0  # [s] between two; most time to come to rest after a stop
+BLIND = 0.5  # [s] without odometry after which a stop is not watched any more
+UNSEEN = {StopReason.INVALID, StopReason.STALE, StopReason.FROZEN, StopReason.GRAPH}
 
 
 class Drive(ros.Part):
@@ -49,11 +53,14 @@ class Drive(ros.Part):
         self.controller: Controller | None = None
         self.stop: Stop | None = None
         self.next_feedback = 0.0
+        self.answered = -math.inf  # newest time of the bus at which a command went out without odometry [s]
         self.send = {name: self.publisher(name) for name in ("cmd_vel", "reference", "trajectory", "compliance")}
         self.subscribe("odom", self.on_odometry)
         self.subscribe("joint_states", lambda message: setattr(self, "joints", message))
         self.subscribe("power_state", self.on_power)
         self.subscribe("replan", self.on_replan)
+        self.permission = Permission()
+        self.subscribe("graph_state", lambda message: self.permission.hear(message, clock.monotonic()))
         action = ros.need("rclpy.action")
         self.server = action.ActionServer(
             self.ros, ros.need("rover_energy_interfaces.action").DriveTraverse, "drive_traverse", self.execute,
@@ -61,7 +68,7 @@ class Drive(ros.Part):
             cancel_callback=lambda _: action.CancelResponse.ACCEPT,
         )  # fmt: skip
         clocks = ros.need("rclpy.clock")
-        self.timer = self.ros.create_timer(0.1, self.on_silence, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))
+        self.timer = self.ros.create_timer(0.04, self.on_silence, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))
 
     @property
     def free(self) -> bool:
@@ -85,6 +92,7 @@ class Drive(ros.Part):
                 self.meter = time, motors.energy, mean if motors.valid else math.nan
         if self.controller is not None:
             sample_audit(self.audit, message)
+            self.blind(ros.seconds(message.header.stamp), message.header.stamp)
 
     def on_odometry(self, message: Any) -> None:
         """One period: a command for each odometry."""
@@ -94,8 +102,39 @@ class Drive(ros.Part):
         stamp, time = message.header.stamp, ros.seconds(message.header.stamp)
         if self.controller is None or self.power is None:
             self.driver = Driver()
-        elif time >= self.due - 1e-6:
-            self.step(time)
+        else:
+            self.permitted()
+            if time >= self.due - 1e-6:
+                self.step(time)
+        self.command(stamp, self.driver.step(math.inf, WINDOW))
+
+    def permitted(self) -> None:
+        """Stop when the supervisor does not allow to drive."""
+        missing = self.permission.missing(clock.monotonic()) if self.settings.supervised else ""
+        if missing and self.controller is not None and self.controller.stop is None:
+            self.halt(Stop(StopReason.GRAPH, self.status_time(), missing))
+
+    def halt(self, stop: Stop) -> None:
+        """A stop that the controller has not found by itself."""
+        assert self.controller is not None
+        self.controller.stop, self.due = stop, -math.inf
+
+    def blind(self, time: float, stamp: Any) -> None:
+        """The bus goes on and odometry does not: command the motors by the bus's clock, and stop when the pose is too old."""
+        assert self.controller is not None
+        age = time - self.status_time()
+        real = clock.monotonic() - self.heard
+        if time <= self.answered or age <= (0.5 if real > 2.5 * WINDOW else 1.5) * WINDOW:
+            return
+        self.answered = time
+        if self.controller.stop is None and age > self.settings.stale + 1e-9:
+            told = f"pose_time is {age:.3f} s old, {self.settings.stale:g} s are allowed"
+            self.halt(Stop(StopReason.STALE, time, told))
+        stop = self.controller.stop
+        if stop is not None:
+            self.driver.command = HALT
+            if time - stop.time > BLIND:
+                self.finish(stop)
         self.command(stamp, self.driver.step(math.inf, WINDOW))
 
     def step(self, time: float) -> None:
@@ -106,6 +145,8 @@ class Drive(ros.Part):
         self.due = time + self.settings.period
         plan = self.controller.reference.at(self.controller.plan_time)
         self.driver.command, self.status = self.controller.step(measured, now)
+        if self.status.stop is not None and self.status.stop.reason in UNSEEN:
+            self.driver.command = HALT  # at once, as hard as the motor drivers can: nobody sees how it goes
         self.governed += self.status.pace.rate < 0.99 and self.status.stop is None
         self.distance += abs(measured.speed) * self.settings.period
         self.send["reference"](reference_message(self.odometry.header.stamp, plan))
@@ -124,9 +165,17 @@ class Drive(ros.Part):
         """Real time without odometry ends a drive; the motor drivers have stopped by themselves long before."""
         if self.controller is None:
             return
+        self.permitted()
+        stop, silent = self.controller.stop, clock.monotonic() - self.heard
+        if silent > 2.5 * WINDOW and self.power is not None:
+            self.blind(ros.seconds(self.power.header.stamp), self.power.header.stamp)
+        if self.controller is None:
+            return
         if self.handle.is_cancel_requested:
             self.finish(None)
-        elif clock.monotonic() - self.heard > self.settings.silence:
+        elif stop is not None and silent > BLIND:
+            self.finish(stop)
+        elif silent > self.settings.silence:
             told = f"pose_time: no odometry for {self.settings.silence:g} s"
             self.finish(Stop(StopReason.STALE, self.status_time(), told))
 
@@ -163,13 +212,18 @@ class Drive(ros.Part):
         self.refusal = codes.POSE_STALE
         if self.odometry is None or self.power is None:
             raise InputError("goal", "pose and power", "are not known yet", "wait for odom and power_state")
+        self.refusal, missing = codes.GRAPH_NOT_READY, self.permission.missing(clock.monotonic())
+        if missing and self.settings.supervised:
+            raise InputError("goal", "graph_state", f"says: {missing}", "wait until the graph is ready")
         self.refusal = codes.INVALID_TRAJECTORY
         plan = trajectory_from_message(request.trajectory)
         tracker = replace(
             ControlParameters().tracker, lost_distance=request.path_tolerance, goal_distance=request.goal_tolerance,
             goal_heading=request.heading_tolerance,
         )  # fmt: skip
-        controller = self.controller_of(plan, self.status_time(), ControlParameters(period=self.settings.period, tracker=tracker))
+        watch = WatchParameters(stale=self.settings.stale)
+        control = ControlParameters(period=self.settings.period, tracker=tracker, watch=watch)
+        controller = self.controller_of(plan, self.status_time(), control)
         self.refusal, at = codes.START_TOO_FAR, self.odometry.pose.pose.position
         gap = math.dist((at.x, at.y), plan.start[:2])
         if not gap <= request.start_tolerance:

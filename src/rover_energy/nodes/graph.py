@@ -1,36 +1,43 @@
-"""The node graph as processes: the same list for the command line and for launch files."""
+"""The nodes of a graph: the same list for the command line and for launch files."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from rover_energy.nodes.ros import PARENT
-
-PATIENCE = 5.0  # [s] for a process to end when it is told to
+MIDDLEWARE = {
+    "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
+    "FASTDDS_DEFAULT_PROFILES_FILE": str(Path(__file__).with_name("fastdds.xml")),
+}
+"""Environment of every process of a graph, where nothing else is set. After kill -9 of a node, others find a new process over UDP
+in about one second; over Fast DDS's shared memory in two to three, while the locks that the dead one left are timed out."""
+SIMULATED_STALE = 0.09  # [s]: two windows of 20 ms and 50 ms
 
 
 @dataclass(frozen=True)
 class Node:
-    """One process: name of the node, module, parameters."""
+    """One process: name of the node, module, parameters, topics under another name; whether it lives by simulated time."""
 
     name: str
     module: str
     parameters: dict[str, Any]
+    remaps: dict[str, str] = field(default_factory=dict)
+    simulated: bool = True
+
+    def arguments(self) -> list[str]:
+        """What follows the module on its command line."""
+        line = ["--ros-args", "-p", f"use_sim_time:={_shown(self.simulated)}"]
+        for name, value in self.parameters.items():
+            line += ["-p", f"{name}:={_shown(value)}"]
+        for name, other in self.remaps.items():
+            line += ["-r", f"{name}:={other}"]
+        return line
 
     def command(self) -> list[str]:
         """Its command line, for this interpreter."""
-        line = [sys.executable, "-m", f"rover_energy.nodes.{self.module}", "--ros-args", "-p", "use_sim_time:=true"]
-        for name, value in self.parameters.items():
-            line += ["-p", f"{name}:={_shown(value)}"]
-        return line
+        return [sys.executable, "-m", f"rover_energy.nodes.{self.module}", *self.arguments()]
 
 
 def _shown(value: Any) -> str:
@@ -38,63 +45,38 @@ def _shown(value: Any) -> str:
 
 
 def simulation_graph(plan: Path, bag: Path, *, simulator: str, pace: float = 0.0, **truth: float) -> list[Node]:
-    """The nodes of a simulated drive, in the order in which they are brought up.
+    """The nodes of a simulated drive, in the order in which they are brought up, and the supervisor that does so.
 
-    plan : its folder. bag : folder to record into. simulator : "loopback" or "mujoco". pace : see `SimulatorParameters`.
-    truth : factors of the soil, as in `SimulatorParameters`.
+    plan : its folder. bag : folder to record into; the state files of battery and rover stand beside it. simulator :
+    "loopback" or "mujoco". pace : see `SimulatorParameters`. truth : factors of the soil, as in `SimulatorParameters`.
     """
     folder = str(plan)
-    return [
-        Node("recorder", "recorder_node", {"bag": str(bag)}),
-        Node("power", "power_node", {"folder": folder, "rate": 50.0}),
+    states = {path.stem: str(path) for path in state_files(bag)}
+    nodes = [
+        Node("recorder", "recorder_node", {"bag": str(bag), "resume": True}),
+        Node("power", "power_node", {"folder": folder, "rate": 50.0, "state": states["battery"]}),
         Node("power_monitor", "monitor_node", {"folder": folder}),
         Node("terrain", "terrain_node", {"folder": folder}),
         Node("planner", "planner_node", {"folder": folder}),
-        Node("drive", "drive_node", {"folder": folder, "raw_ground": simulator == "mujoco"}),
-        Node("simulator", "simulator_node", {"folder": folder, "engine": simulator, "pace": pace, **truth}),
-    ]
+        Node("drive", "drive_node", {"folder": folder, "raw_ground": simulator == "mujoco", "stale": SIMULATED_STALE}),
+        Node("simulator", "simulator_node", {
+            "folder": folder, "engine": simulator, "pace": pace, "state": states["rover"], **truth,
+        }),
+    ]  # fmt: skip
+    return [*nodes, supervisor(nodes)]
 
 
-class Processes:
-    """The processes of a graph, in a ROS domain and log folder of their own. Leaving the context ends them, last first."""
+def state_files(bag: Path) -> list[Path]:
+    """Where the battery's energy and the simulated rover's place are kept over the death of a node."""
+    return [bag.parent / "state" / f"{name}.json" for name in ("battery", "rover")]
 
-    def __init__(self, nodes: list[Node], out: Path, domain: int) -> None:
-        self.nodes, self.out, self.domain = nodes, out, domain
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def environment(self) -> dict[str, str]:
-        """For the processes and for this one."""
-        logs = str(self.out / "log")
-        return {"ROS_DOMAIN_ID": str(self.domain), "ROS_LOG_DIR": logs, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+def begin_anew(bag: Path) -> None:
+    """Forget the states of an earlier drive: a new one begins where its plan does."""
+    for path in state_files(bag):
+        path.unlink(missing_ok=True)
 
-    def __enter__(self) -> Processes:
-        (self.out / "log").mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **self.environment(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        environment[PARENT] = str(os.getpid())
-        for node in self.nodes:
-            with (self.out / "log" / f"{node.name}.txt").open("wb") as log:
-                self.running[node.name] = subprocess.Popen(
-                    node.command(), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-                )
-        return self
 
-    def dead(self) -> list[str]:
-        """Names of the nodes whose process has ended."""
-        return [name for name, process in self.running.items() if process.poll() is not None]
-
-    def words(self, name: str) -> str:
-        """Last line that a node wrote."""
-        lines = (self.out / "log" / f"{name}.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "no output"
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for process in reversed(self.running.values()):
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-        until = time.monotonic() + PATIENCE
-        for process in self.running.values():
-            try:
-                process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+def supervisor(nodes: list[Node]) -> Node:
+    """The node that brings these up."""
+    return Node("supervisor", "supervisor_node", {"nodes": ",".join(node.name for node in nodes)}, simulated=False)

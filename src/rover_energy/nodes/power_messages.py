@@ -49,7 +49,7 @@ def battery_state(header: Any, battery: BatteryParameters, step: Step, charge: f
     m.header = header
     for name in ("voltage", "current", "charge", "capacity", "design_capacity"):
         setattr(m, name, math.nan)
-    m.temperature, m.percentage = battery.temperature - 273.15, charge
+    m.temperature, m.percentage = battery.temperature - 273.15, charge if good and present else math.nan
     flow = step.charge_power - step.discharge_power
     rest = m.POWER_SUPPLY_STATUS_FULL if charge >= 1.0 - 1e-9 else m.POWER_SUPPLY_STATUS_NOT_CHARGING
     signed = m.POWER_SUPPLY_STATUS_CHARGING if flow > 0.0 else m.POWER_SUPPLY_STATUS_DISCHARGING

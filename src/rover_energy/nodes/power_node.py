@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import time as clock
+from pathlib import Path
 from typing import Any
 
+from rover_energy.errors import InputError
 from rover_energy.nodes import ros
+from rover_energy.nodes.durable import Keeper, load
 from rover_energy.nodes.forecast_messages import Outlook
 from rover_energy.nodes.plan_folder import read_bus
 from rover_energy.nodes.power_messages import battery_state, load_state, power_state
@@ -17,6 +21,9 @@ from rover_energy.power.switched import LoadList, SheddingParameters, Switchboar
 
 MOTORS = "drive"
 LIFETIME = 0.2  # [s] of a cap
+KEPT = ("energy", "capacity", "time", "written", "base", "inference")
+CLOCK_ERROR = 60.0  # [s] by which the clock may have been put back since
+GREAT = 1e-3  # change of the battery's energy, in capacities, that is written at once
 NOTHING = Step(math.nan, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -24,6 +31,7 @@ class Power(ros.Part):
     """Keeps the account of every window of the meter. Without a valid meter the motors get nothing."""
 
     name, parameters = "power", PowerParameters
+    keeper: Keeper | None = None
 
     def configure(self) -> None:
         p = self.settings
@@ -37,10 +45,55 @@ class Power(ros.Part):
         self.board = Switchboard(load_yaml(LoadList, p.loads).loads if p.loads else (), shedding)
         self.time, self.due, self.due_battery = math.nan, -math.inf, -math.inf
         self.supply = math.nan
+        self.remember()
         self.send = {name: self.publisher(name) for name in ("power_state", "battery_state", "load_command")}
         self.service = self.ros.create_service(ros.need("rover_energy_interfaces.srv").SetLoad, "set_load", self.on_set_load)
         self.outlook = Outlook(self)
         self.subscribe("meter", self.on_meter)
+
+    def remember(self) -> None:
+        """Go on from the state file of a predecessor. Raises InputError for one that is too old or another battery's."""
+        p, self.saved, self.saved_energy = self.settings, -math.inf, math.nan
+        if not p.state:
+            return
+        path, remedy = Path(p.state), "remove it to begin with the mission's state of charge"
+        kept = load(path, KEPT)
+        if kept is not None:
+            age = clock.time() - kept["written"]
+            if not -CLOCK_ERROR <= age <= p.state_age:
+                raise InputError(str(path), "written", f"is not within the last {p.state_age:g} s", remedy, kept["written"])
+            if not (kept["capacity"] == self.capacity and 0.0 <= kept["energy"] <= self.capacity):
+                raise InputError(str(path), "capacity", f"is not {self.capacity:g} J of this battery", remedy, kept["capacity"])
+            self.energy, self.time = kept["energy"], kept["time"]
+            self.used = {name: kept[name] for name in self.fixed}
+            self.ros.get_logger().info(f"the battery holds {self.energy:.0f} J by {path.name}, {age:.1f} s old")
+        if self.keeper is None:
+            self.keeper = Keeper(path)
+
+    def keep(self, now: float) -> None:
+        """Hand the battery's energy to the state file: after a while, or after much has gone."""
+        if self.keeper is None:
+            return
+        real = clock.monotonic()
+        moved = not abs(self.energy - self.saved_energy) <= GREAT * self.capacity
+        if moved or real - self.saved >= self.settings.save_period:
+            self.saved, self.saved_energy = real, self.energy
+            values = {"energy": self.energy, "capacity": self.capacity, "time": now, "written": clock.time(), **self.used}
+            self.keeper.put(values)
+            if self.keeper.failure:
+                self.ros.get_logger().error(f"the battery's state is not kept: {self.keeper.failure}", throttle_duration_sec=10.0)
+
+    def deactivate(self) -> None:
+        if self.keeper is not None:
+            if math.isfinite(self.time):
+                self.saved = -math.inf
+                self.keep(self.time)
+            self.keeper.close()
+            self.keeper = None
+
+    def activate(self) -> None:
+        if self.settings.state and self.keeper is None:
+            self.keeper = Keeper(Path(self.settings.state))
 
     @property
     def state_of_charge(self) -> float:
@@ -83,6 +136,7 @@ class Power(ros.Part):
         for name in self.board.update(now, self.spare):
             self.ros.get_logger().info(f"load {name}: {'on' if self.board.states[name].reserved else 'off'} at {now:.2f} s")
         self.command(now, self.spare - self.settings.guard)
+        self.keep(now)
         if now >= self.due - 1e-6:
             self.due = now + 1.0 / self.settings.rate
             self.send["power_state"](power_state(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ def _prefixes() -> list[str]:
     return [*os.environ.get("AMENT_PREFIX_PATH", "").split(":"), sys.prefix]
 
 
+@functools.cache
 def typestore() -> Any:
     """Types of ROS 2 and of the message package, for writing and reading bags."""
     rosbags = ros.need("rosbags.typesys")
@@ -40,6 +42,15 @@ def typestore() -> Any:
     return store
 
 
+def unused(bag: Path) -> Path:
+    """The folder, or the first of bag_1, bag_2 ... that does not exist."""
+    number, chosen = 0, bag
+    while chosen.exists():
+        number += 1
+        chosen = bag.with_name(f"{bag.name}_{number}")
+    return chosen
+
+
 class Recorder(ros.Part):
     """Writes what comes as it comes, unread."""
 
@@ -48,6 +59,8 @@ class Recorder(ros.Part):
 
     def configure(self) -> None:
         bag = Path(self.settings.bag)
+        if self.settings.resume and self.settings.bag:
+            bag = unused(bag)
         if not self.settings.bag or bag.exists():
             raise InputError("recorder", "bag", "is not a new folder", "name one that does not exist", self.settings.bag)
         rosbag2 = ros.need("rosbags.rosbag2")
@@ -58,10 +71,7 @@ class Recorder(ros.Part):
             name = topic.name if topic.name.startswith("/") else f"{self.ros.get_namespace().rstrip('/')}/{topic.name}"
             connection = self.writer.add_connection(name, topic.kind, typestore=store)
             self.subscribe(topic.name, self._keep(connection), depth=DEPTH, raw=True)
-
-        clocks = ros.need("rclpy.clock")
-        steady = clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME)
-        self.timer = self.ros.create_timer(self.settings.chunk, self.flush, clock=steady)
+        self.timer = self.every(self.settings.chunk, self.flush)
 
     def flush(self) -> None:
         """End the chunk and hand it to the operating system: a reader that scans the file finds it whatever happens to us."""
@@ -83,6 +93,12 @@ class Recorder(ros.Part):
         if self.writer is not None:
             self.writer.close()
             self.writer = None
+
+
+def warm() -> None:
+    """What takes long and is the same for every recorder."""
+    ros.need("rosbags.rosbag2")
+    typestore()
 
 
 def main() -> None:

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from typing import Any
 
 from rover_energy.errors import MissingExtraError, RoverEnergyError
+from rover_energy.nodes.liveness import Peer, identity
 from rover_energy.nodes.settings import NodeParameters
 from rover_energy.nodes.topics import BY_NAME, QOS
 from rover_energy.parameters import from_mapping
 
 BIGGEST = sys.float_info.max
-PARENT = "ROVER_ENERGY_PARENT"  # process without which a node is not wanted any more
+PARENT = "ROVER_ENERGY_PARENT"  # identity of the process without which a node is not wanted any more
+BEAT = 0.2  # [s] of real time between two heartbeats
+_hidden: list[Any] = []  # the node of a process that is prepared and is not anybody yet
 
 
 def need(module: str) -> Any:
@@ -76,15 +79,23 @@ def angles_of(q: Any) -> tuple[float, float, float]:
 
 
 class Part:
-    """What a node does. `ros` is its lifecycle node, `settings` are its parameters, `active` says whether it may act."""
+    """What a node does. `ros` is its lifecycle node, `settings` are its parameters, `active` says whether it may act.
+
+    `beats` : whether the node publishes its heartbeat; the supervisor listens only.
+    """
 
     name: str
     parameters: type[NodeParameters]
+    beats = True
 
     def __init__(self, ros: Any) -> None:
         self.ros = ros
         self.active = False
         self.settings: Any = None
+        self.hosted()
+
+    def hosted(self) -> None:
+        """The node is there; its parameters are not read yet."""
 
     def configure(self) -> None:
         """Read inputs, open publishers and subscriptions. Raises RoverEnergyError."""
@@ -94,6 +105,13 @@ class Part:
 
     def deactivate(self) -> None:
         """Come to rest. Called on shutdown too."""
+
+    def ending(self, spin: Callable[[float], None]) -> None:
+        """The process was told to end and the node still works: `spin` [s] lets it. Called before the last `deactivate`."""
+
+    def every(self, period: float, callback: Callable[[], None]) -> Any:
+        """Timer of real time [s], which simulated time neither halts nor hurries."""
+        return self.ros.create_timer(period, callback, clock=steady_clock())
 
     def publisher(self, topic: str) -> Callable[[Any], None]:
         """Function that publishes on a topic of the contract."""
@@ -122,6 +140,31 @@ def declare(ros: Any, parameters: type[NodeParameters]) -> None:
         ros.declare_parameter(field.name, value, descriptor)
 
 
+def steady_clock() -> Any:
+    """A clock of real time."""
+    clocks = need("rclpy.clock")
+    return clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME)
+
+
+class Heart:
+    """Publishes that a node works, in which state it is and which process it is: from its executor, so that it stops with it."""
+
+    def __init__(self, ros: Any) -> None:
+        entry, status = BY_NAME["heartbeat"], message_class("diagnostic_msgs/msg/DiagnosticStatus")
+        self.message = status(level=status.OK, name=ros.get_name(), message="unconfigured", hardware_id=identity())
+        self.publisher = ros.create_publisher(status, entry.name, quality(entry.qos))
+        self.timer = ros.create_timer(BEAT, self.beat, clock=steady_clock())
+
+    def beat(self) -> None:
+        """Now."""
+        self.publisher.publish(self.message)
+
+    def turn(self, state: str) -> None:
+        """Into another state, which is told at once."""
+        self.message.message = state
+        self.beat()
+
+
 def host(kind: type[Part], **options: Any) -> tuple[Any, Part]:
     """A lifecycle node with its part; the node follows the transitions, a part that cannot be configured fails them."""
     lifecycle = need("rclpy.lifecycle")
@@ -137,59 +180,76 @@ def host(kind: type[Part], **options: Any) -> tuple[Any, Part]:
             except RoverEnergyError as error:
                 self.get_logger().error(str(error))
                 return done.FAILURE
-            return done.SUCCESS
+            return self.turned("inactive")
 
         def on_activate(self, state: Any) -> Any:
             part.activate()
             part.active = True
-            return super().on_activate(state)
+            super().on_activate(state)
+            return self.turned("active")
 
         def on_deactivate(self, state: Any) -> Any:
             part.active = False
             part.deactivate()
-            return super().on_deactivate(state)
+            super().on_deactivate(state)
+            return self.turned("inactive")
 
         def on_shutdown(self, _: Any) -> Any:
             part.active = False
             part.deactivate()
+            return self.turned("finalized")
+
+        def turned(self, state: str) -> Any:
+            if heart is not None:
+                heart.turn(state)
             return done.SUCCESS
 
     node = Host(kind.name, **options)
     part = kind(node)
     declare(node, kind.parameters)
+    heart = Heart(node) if kind.beats else None
     return node, part
 
 
-def _end_without_parent() -> None:
+def _ended(parent: Peer | None) -> bool:
     """Whoever started the graph may be killed and end nothing."""
-    wanted = os.environ.get(PARENT)
-    if wanted is not None and os.getppid() != int(wanted):
-        os.kill(os.getpid(), signal.SIGTERM)
+    return parent is not None and (parent.ended or not parent.local)
+
+
+def prepare() -> None:
+    """Join the graph with a hidden node, so that the one to come is known to others at once."""
+    rclpy = need("rclpy")
+    rclpy.init(args=[], signal_handler_options=need("rclpy.signals").SignalHandlerOptions.NO)
+    _hidden.append(rclpy.create_node(
+        f"_spare_{os.getpid()}", enable_rosout=False, start_parameter_services=False, use_global_arguments=False
+    ))  # fmt: skip
 
 
 def run(kind: type[Part]) -> None:
     """Main program of a node: spin until it is told to end."""
     need("rover_energy_interfaces.msg")
-    rclpy = need("rclpy")
-    executors = need("rclpy.executors")
-    rclpy.init()
-    node, part = host(kind)
-    clocks = need("rclpy.clock")
-    orphan = node.create_timer(1.0, _end_without_parent, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))
+    rclpy, executors = need("rclpy"), need("rclpy.executors")
+    told: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda got, _: told.append(got))
+    if _hidden:
+        node, part = host(kind, cli_args=sys.argv[1:], use_global_arguments=False)
+        _hidden.pop().destroy_node()
+    else:
+        rclpy.init(signal_handler_options=need("rclpy.signals").SignalHandlerOptions.NO)
+        node, part = host(kind)
     executor = executors.SingleThreadedExecutor()
     executor.add_node(node)
+    parent = Peer(os.environ[PARENT]) if PARENT in os.environ else None
     code = 0
     try:
-        executor.spin()
-    except (KeyboardInterrupt, executors.ExternalShutdownException):
-        pass
+        while not told and not _ended(parent):
+            executor.spin_once(timeout_sec=0.25)
+        part.ending(lambda limit: executor.spin_once(timeout_sec=limit))
     except Exception:
         traceback.print_exc()
         code = 1
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     part.active = False
     part.deactivate()
-    orphan.cancel()
     sys.stderr.flush()
     os._exit(code)  # the middleware's threads need no farewell, and destroying a node under them can hang

@@ -1,4 +1,4 @@
-"""The client of a drive: brings the nodes up in order, sends the plan, waits for the end."""
+"""The client of a drive: waits for the graph, sends the plan, waits for the end."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from rover_energy.planning.plan_file import read_profile
 
 START_UP = 30.0  # [s] for a node to appear and for each of its transitions
 TOLERANCES = {"start_tolerance": 0.2, "path_tolerance": 0.5, "goal_tolerance": 0.10, "heading_tolerance": 0.0873}
+NEWS = 5.0  # [s] within which the planner must have heard of pose and power
+RESEND = 3.0  # [s] without an answer after which a goal is sent again
+SERVERS = {"DriveTraverse": "drive", "PlanTraverse": "planner"}  # node behind an action
 
 
 class GraphError(RoverEnergyError):
@@ -51,6 +54,7 @@ class Session:
         self.processes = processes
         self.clients: list[Any] = []
         self.seen: set[str] = set()
+        self.graph: Any = None
 
     def __enter__(self) -> Session:
         os.environ.update(self.processes.environment())
@@ -60,6 +64,7 @@ class Session:
         self.ros = rclpy.create_node("commander", context=self.context)
         self.executor = ros.need("rclpy.executors").SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.ros)
+        self.watch("graph_state", lambda message: setattr(self, "graph", message))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -70,7 +75,7 @@ class Session:
         self.context.try_shutdown()
 
     def wait(self, ready: Callable[[], bool], limit: float, what: str) -> None:
-        """Spin until `ready`. Raises GraphError after `limit` [s], or at once when a process has ended."""
+        """Spin until `ready`. Raises GraphError after `limit` [s], or at once when a process has ended for good."""
         until = time.monotonic() + limit
         while not ready():
             dead = self.processes.dead()
@@ -80,23 +85,22 @@ class Session:
                 raise GraphError(f"{what}: nothing within {limit:g} s; the logs are in {self.processes.out / 'log'}")
             self.executor.spin_once(timeout_sec=0.1)
 
-    def call(self, client: Any, request: Any, what: str) -> Any:
-        """Answer of a service."""
-        self.wait(client.service_is_ready, START_UP, what)
-        future = client.call_async(request)
-        self.wait(future.done, START_UP, what)
-        return future.result()
-
     def bring_up(self) -> None:
-        """Configure all nodes, then activate them, in the order of the graph. Raises GraphError."""
-        transition, kind = ros.need("lifecycle_msgs.msg").Transition, ros.need("lifecycle_msgs.srv").ChangeState
-        clients = {node.name: self.ros.create_client(kind, f"{node.name}/change_state") for node in self.processes.nodes}
-        steps = (("configure", transition.TRANSITION_CONFIGURE), ("activate", transition.TRANSITION_ACTIVATE))
-        for word, step in steps:
-            for name, client in clients.items():
-                request = kind.Request(transition=transition(id=step))
-                if not self.call(client, request, f"{word} {name}").success:
-                    raise GraphError(f"{word} {name}: refused: {self.processes.words(name)}")
+        """Wait until the supervisor says that the graph is ready. Raises GraphError, also when it gives a node up."""
+        self.wait(lambda: self.judged() and self.graph.level == self.graph.OK, START_UP, "bring-up")
+
+    def judged(self) -> bool:
+        """Whether the supervisor has spoken. Raises GraphError when it has given a node up."""
+        if self.graph is None:
+            return False
+        if self.graph.level == self.graph.ERROR:
+            name = self.graph.message.partition(":")[0]
+            raise GraphError(f"{self.graph.message}: {self.processes.words(name)}")
+        return True
+
+    def instance(self, name: str) -> str:
+        """State and process of a node by the supervisor's last word."""
+        return next((pair.value for pair in self.graph.values if pair.key == name), "") if self.graph is not None else ""
 
     def drive(self, folder: Path, *, limit: float, progress: Callable[[Any], None] | None = None) -> Any:
         """Drive the plan of a folder; the result of DriveTraverse. Raises GraphError when it is not accepted or does not end."""
@@ -115,10 +119,22 @@ class Session:
         none = dict.fromkeys(("power_limit", "energy_budget", "deadline"), math.inf)
         request = {"goal_x": x, "goal_y": y, "goal_heading": heading, "time_limit": seconds, **none}
         self.measured()
-        return self.act("PlanTraverse", request, limit=START_UP + 3.0 * seconds)
+        until = time.monotonic() + NEWS
+        while True:
+            result = self.act("PlanTraverse", request, limit=START_UP + 3.0 * seconds)
+            unknown = result.error_code in (result.POSE_UNAVAILABLE, result.POWER_UNAVAILABLE)
+            if not unknown or time.monotonic() > until:
+                return result
+            self.pause(0.2)  # a node that was restarted may not have been found by the planner yet
+
+    def pause(self, seconds: float) -> None:
+        """Listen for a while."""
+        until = time.monotonic() + seconds
+        self.wait(lambda: time.monotonic() >= until, seconds + 1.0, "pause")
 
     def measured(self) -> None:
-        """Wait until the rover's pose and power are known."""
+        """Wait until the graph is ready and the rover's pose and power are known."""
+        self.bring_up()
         if not self.seen:
             for topic in ("power_state", "odom"):
                 self.watch(topic, lambda _, name=topic: self.seen.add(name))  # type: ignore[misc]
@@ -132,13 +148,28 @@ class Session:
         self.clients.append(client)
         self.wait(client.server_is_ready, START_UP, place)
         told = None if progress is None else (lambda message: progress(message.feedback))
-        sent = client.send_goal_async(action.Goal(**goal), feedback_callback=told)
-        self.wait(sent.done, START_UP, place)
+        sent = self.send(lambda: client.send_goal_async(action.Goal(**goal), feedback_callback=told), place)
         if not sent.result().accepted:
             raise GraphError(f"{place}: the goal was rejected; the node is not active or has another one")
-        answer = sent.result().get_result_async()
-        self.wait(answer.done, limit, place)
+        answer, server = sent.result().get_result_async(), SERVERS[name]
+        before = self.instance(server)
+
+        def ended() -> bool:
+            if self.instance(server) != before:  # nobody is left who could answer
+                raise GraphError(f"{place}: node {server} died or was taken down: {self.processes.words(server)}")
+            return bool(answer.done())
+
+        self.wait(ended, limit, place)
         return answer.result().result
+
+    def send(self, request: Callable[[], Any], what: str) -> Any:
+        """Future of a goal's acceptance. A goal to a server that has just been restarted may get lost, and is sent again."""
+        for _ in range(int(START_UP / RESEND)):
+            future, until = request(), time.monotonic() + RESEND
+            self.wait(lambda: future.done() or time.monotonic() > until, START_UP, what)  # noqa: B023
+            if future.done():
+                return future
+        raise GraphError(f"{what}: no answer to the goal within {START_UP:g} s")
 
     def watch(self, topic: str, callback: Callable[[Any], None]) -> None:
         """Call back for each message of a topic of the contract."""

@@ -31,13 +31,17 @@ class SimulatorParameters(NodeParameters):
         description="simulated over real time at most; 0: as fast as the nodes answer",
     )  # fmt: skip
     patience: float = parameter(
-        1.0, unit="s", minimum=0.01, maximum=60.0,
-        description="real time for which the simulation waits for the answers of drive and power before it goes on without",
+        1.0, unit="s", minimum=0.0, maximum=60.0,
+        description="real time for which the simulation waits for the answers of drive and power; then they have lapsed",
     )  # fmt: skip
     watchdog: float = parameter(
-        0.2, unit="s", minimum=0.02, maximum=5.0, description="age at which the motor drivers drop a command or a power cap",
+        0.15, unit="s", minimum=0.02, maximum=5.0, description="age at which the motor drivers drop a command or a power cap",
     )  # fmt: skip
-    ramp: float = parameter(0.4, unit="m/s2", minimum=0.01, maximum=30.0, description="braking of the drivers by themselves")
+    ramp: float = parameter(
+        10.0, unit="m/s2", minimum=0.01, maximum=30.0,
+        description="fall of the drivers' set point when a command lapses, and its fastest; the brakes may be weaker",
+    )  # fmt: skip
+    state: str = parameter("", description="file of where the rover stands, for a simulator that is restarted; empty: none")
     resistance: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described resistance of the ground")
     slip: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described slip")
     mass: float = parameter(1.0, minimum=0.1, maximum=10.0, description="true over described mass")
@@ -52,6 +56,13 @@ class PowerParameters(NodeParameters):
     guard: float = parameter(1.0, unit="W", minimum=0.0, maximum=1e5, description="kept back by the cap of the motor drivers")
     tolerance: float = parameter(0.5, unit="W", minimum=0.0, maximum=1e5, description="residual up to which the bus is balanced")
     loads: str = parameter("", description="YAML file with the switched loads; empty: none")
+    state: str = parameter("", description="file that keeps the battery's energy over a restart of the node; empty: none")
+    save_period: float = parameter(
+        1.0, unit="s", minimum=0.02, maximum=3600.0, description="longest time between two writings of the state file",
+    )  # fmt: skip
+    state_age: float = parameter(
+        600.0, unit="s", minimum=0.0, maximum=1e9, description="age above which the state file is not believed any more",
+    )  # fmt: skip
     shed_below: float = parameter(
         SHED.shed_below, unit="W", minimum=-1e5, maximum=1e5, description="power left over for motion at which a load goes",
     )  # fmt: skip
@@ -80,6 +91,11 @@ class DriveParameters(NodeParameters):
 
     period: float = parameter(0.04, unit="s", minimum=0.02, maximum=1.0, description="between two commands; a multiple of 20 ms")
     raw_ground: bool = parameter(False, description="predict from the raw ground under the wheels, not from the smooth surface")
+    stale: float = parameter(
+        0.25, unit="s", minimum=0.02, maximum=5.0,
+        description="age at which odometry and PowerState stop the rover: two of their periods and 50 ms",
+    )  # fmt: skip
+    supervised: bool = parameter(True, description="drive only while the supervisor says that the graph is ready")
     silence: float = parameter(
         2.0, unit="s", minimum=0.1, maximum=60.0, description="real time without odometry after which a drive is given up",
     )  # fmt: skip
@@ -90,6 +106,7 @@ class RecorderParameters(NodeParameters):
     """The recorder."""
 
     bag: str = parameter("", description="folder of the bag; made by the recorder, must not exist")
+    resume: bool = parameter(False, description="begin bag_1, bag_2 ... where the bag exists, as after a restart")
     chunk: float = parameter(
         1.0, unit="s", minimum=0.1, maximum=600.0, description="real time after which what was recorded is safe from a crash",
     )  # fmt: skip
@@ -155,8 +172,24 @@ class BatteryLintParameters(NodeParameters):
     age: float = parameter(1.0, unit="s", minimum=0.01, maximum=600.0, description="most between stamp and arrival of a message")
 
 
+@dataclass(frozen=True)
+class SupervisorParameters(NodeParameters):
+    """The supervisor."""
+
+    nodes: str = parameter("", description="names of the lifecycle nodes in the order of bring-up, with commas between")
+    optional: str = parameter("", description="those of them that the rover may drive without")
+    busy: str = parameter("planner", description="those that may be silent for `longest` while they work")
+    longest: float = parameter(150.0, unit="s", minimum=1.0, maximum=3600.0, description="silence of a node that may be busy")
+    silence: float = parameter(
+        1.0, unit="s", minimum=0.3, maximum=60.0,
+        description="real time without a heartbeat after which a node hangs and is killed",
+    )  # fmt: skip
+    deadline: float = parameter(20.0, unit="s", minimum=1.0, maximum=600.0, description="most real time for one transition")
+    farewell: float = parameter(3.0, unit="s", minimum=0.1, maximum=60.0, description="most real time to take all nodes down")
+
+
 ALL: dict[str, type[NodeParameters]] = {
     "simulator": SimulatorParameters, "power": PowerParameters, "drive": DriveParameters, "recorder": RecorderParameters,
-    "battery_lint": BatteryLintParameters,
+    "battery_lint": BatteryLintParameters, "supervisor": SupervisorParameters,
     "planner": PlannerParameters, "power_monitor": MonitorParameters, "terrain": TerrainParameters,
 }  # fmt: skip

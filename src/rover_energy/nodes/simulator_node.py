@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time as clock
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rover_energy.control.command import Command
-from rover_energy.nodes import ros
+from rover_energy.nodes import durable, ros
+from rover_energy.nodes.permission import Permission
 from rover_energy.nodes.plan_folder import read_certified, read_world
 from rover_energy.nodes.settings import SimulatorParameters
 from rover_energy.power.rtg import rtg_power
@@ -23,24 +25,29 @@ from rover_energy.simulation.soil import SoilScatter
 ENGINES = {"loopback": LoopbackSimulator, "mujoco": MujocoSimulator}
 JOINTS = [f"drive_{name}_joint" for name in WHEELS] + [f"steer_{name}_joint" for name in CORNERS]
 HISTORY = 16  # windows for which the array's power is remembered
+STATE = ("time", "x", "y", "heading", "energy")
 MOTORS = "drive"  # load of wheels and steering together
 
 
 class Simulator(ros.Part):
     """One tick is a window of the meter, 20 ms. The next begins when drive and power have answered the last one, or after
-    `patience` without them; what the motor drivers were told lapses by simulated time."""
+    `patience` without them, or when the supervisor misses a node. What the motor drivers were told lapses by simulated time,
+    and when its sender is not waited for any more. `patience` 0: nobody is waited for, as on a real rover."""
 
     name, parameters = "simulator", SimulatorParameters
 
     def configure(self) -> None:
         p = self.settings
         world = read_world(p.folder)
-        start = read_certified(p.folder).trajectory.start
+        start, self.file = read_certified(p.folder).trajectory.start, Path(p.state) if p.state else None
+        kept = durable.load(self.file, STATE) if self.file else None
+        if kept is None:
+            kept = dict(zip(STATE, (0.0, *(float(v) for v in start), 0.0), strict=True))
         soil = SoilScatter(resistance=p.resistance, slip=p.slip, mass=p.mass)
         self.engine = ENGINES[p.engine](world.terrain, world.surface, world.environment, world.rover, soil=soil, seed=p.seed)
-        self.reading = self.engine.reset((float(start[0]), float(start[1]), float(start[2])), 0.0)
+        self.reading = self.engine.reset((kept["x"], kept["y"], kept["heading"]), kept["time"])
         self.rtg = float(rtg_power(world.rover.rtg, world.mission.years_since_fuelling))
-        self.time, self.energy, self.pv = 0.0, 0.0, self.reading.pv_power
+        self.time, self.energy, self.pv = kept["time"], kept["energy"], self.reading.pv_power
         self.driver, self.commanded, self.heard = Driver(), -math.inf, {"cmd_vel": -math.inf, "load_command": -math.inf}
         self.lost = {"cmd_vel": True, "load_command": True}
         self.cap, self.cap_time, self.lapse, self.cap_pv = 0.0, -math.inf, -math.inf, self.pv
@@ -50,8 +57,9 @@ class Simulator(ros.Part):
         self.send = {name: self.publisher(name) for name in names}
         self.subscribe("cmd_vel", self.on_command)
         self.subscribe("load_command", self.on_load)
-        steady = ros.need("rclpy.clock").Clock(clock_type=ros.need("rclpy.clock").ClockType.STEADY_TIME)
-        self.timer = self.ros.create_timer(0.001, self.on_timer, clock=steady)
+        self.permission = Permission()
+        self.subscribe("graph_state", lambda message: self.permission.hear(message, clock.monotonic()))
+        self.timer = self.every(0.001, self.on_timer)
 
     def activate(self) -> None:
         self.began = self.ticked = clock.monotonic()
@@ -92,21 +100,34 @@ class Simulator(ros.Part):
         if self.settings.pace > 0.0 and self.time - self.begun_at > (now - self.began) * self.settings.pace:
             return
         late = [name for name, time in self.heard.items() if not self.lost[name] and time < self.time - 1e-6]
-        if late and now - self.ticked < self.settings.patience:
+        if late and now - self.ticked < self.settings.patience and not self.graph_lost(now):
             return
-        for name in late:
-            self.lost[name] = True
-            self.ros.get_logger().warning(f"no {name} for {self.settings.patience:g} s: going on without")
+        if self.settings.patience > 0.0:
+            for name in late:
+                self.give_up_on(name)
         self.ticked = now
         try:
             self.tick()
-        except SimulationError as error:
+        except (SimulationError, OSError) as error:
             self.failed = True  # time stands still, which everybody else notices
             self.ros.get_logger().error(str(error))
 
+    def graph_lost(self, now: float) -> bool:
+        """Whether there is a supervisor and it says that a node is missing: then nobody is waited for."""
+        return self.permission.asked and bool(self.permission.missing(now))
+
+    def give_up_on(self, name: str) -> None:
+        """Its sender is silent in real time, so what it said last does not count any more, however little time was simulated."""
+        self.lost[name] = True
+        if name == "cmd_vel":
+            self.commanded = -math.inf
+        else:
+            self.lapse = -math.inf
+        self.ros.get_logger().warning(f"no {name}: going on without")
+
     def tick(self) -> None:
         """One window."""
-        if self.time - self.commanded > self.settings.watchdog:
+        if self.time - self.commanded > self.settings.watchdog or self.graph_lost(clock.monotonic()):
             self.driver.command = Command(0.0, 0.0, self.settings.ramp)
         steps, before, motion, mean_pv = round(WINDOW / STEP), self.pv, 0.0, 0.0
         for _ in range(steps):
@@ -115,6 +136,9 @@ class Simulator(ros.Part):
             motion, mean_pv = motion + reading.motor_power / steps, mean_pv + reading.pv_power / steps
         self.reading, self.time = reading, round(self.time + WINDOW, 9)
         self.energy += motion * WINDOW
+        if self.file is not None:
+            values = (self.time, reading.x, reading.y, reading.heading, self.energy)
+            durable.save(self.file, dict(zip(STATE, (float(v) for v in values), strict=True)), sync=False)
         self.publish(motion, mean_pv)
 
     def _cap(self, before: float) -> float:

@@ -14,10 +14,25 @@ from rover_energy.nodes.recorder_node import typestore
 from rover_energy.planning.plan_file import read_profile
 
 
+def parts_of(bag: Path) -> tuple[list[Path], int]:
+    """The bags of a drive that were closed, in order, and how many were not: each death of the recorder begins another."""
+    number, chosen, closed, unfinished = 0, bag, [], 0
+    while chosen.exists():
+        whole = (chosen / "metadata.yaml").is_file()
+        closed += [chosen] if whole else []
+        unfinished += not whole
+        number += 1
+        chosen = bag.with_name(f"{bag.name}_{number}")
+    return closed, unfinished
+
+
 def read_bag(bag: Path, topics: tuple[str, ...]) -> dict[str, list[Any]]:
-    """Messages of some topics, in order."""
+    """Messages of some topics, in order, from all parts of a bag that were closed."""
     found: dict[str, list[Any]] = {name: [] for name in topics}
-    with ros.need("rosbags.highlevel").AnyReader([bag], default_typestore=typestore()) as reader:
+    closed, _ = parts_of(bag)
+    if not closed:
+        return found
+    with ros.need("rosbags.highlevel").AnyReader(closed, default_typestore=typestore()) as reader:
         chosen = [c for c in reader.connections if c.topic.rpartition("/")[2] in topics]
         for connection, _, data in reader.messages(connections=chosen):
             found[connection.topic.rpartition("/")[2]].append(reader.deserialize(data, connection.msgtype))
@@ -71,4 +86,5 @@ def summarise(folder: Path, bag: Path, result: Any, real_seconds: float) -> dict
         "messages": sum(len(found) for found in messages.values()),
         "real_time_s": real_seconds,
         "bag": str(bag),
+        "bags_unfinished": parts_of(bag)[1],
     }

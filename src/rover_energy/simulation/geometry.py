@@ -76,6 +76,10 @@ class GeometryParameters(Parameters):
     drive_ramp: float = parameter(
         0.5, unit="m/s2", minimum=0.01, maximum=10.0, description="largest change of a wheel's rim speed by its motor controller",
     )  # fmt: skip
+    brake: float = parameter(
+        1.0, unit="m/s2", minimum=0.01, maximum=30.0,
+        description="deceleration when told to stand still: short-circuited motors, about the friction of loose soil on the Moon",
+    )  # fmt: skip
     torque_reserve: float = parameter(
         1.2, minimum=0.1, maximum=10.0,
         description="largest wheel torque over the one that lifts its share of the rover's weight straight up at the rim",

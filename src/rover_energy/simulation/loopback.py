@@ -150,6 +150,10 @@ class LoopbackSimulator:
         share = -math.expm1(-h / self._response)
         ramp = self.geometry.parameters.drive_ramp * h
         limit = ramp / max(0.5 * self.geometry.wheel_base, 0.5 * self.geometry.track)
+        if speed == 0.0 == yaw_rate:  # the brakes do not ask the motor controllers
+            ramp = max(ramp, self.geometry.parameters.brake * h)
+            limit = ramp / max(0.5 * self.geometry.wheel_base, 0.5 * self.geometry.track)
+            share = 1.0
         gain = _clip(share * (speed * (1.0 - self._slip) - state.speed), ramp)
         turn = _clip(share * (yaw_rate * (1.0 - self._slip) - state.yaw_rate), limit)
         motion, power = self._moving(state, gain, turn, h)
