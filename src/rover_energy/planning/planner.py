@@ -144,10 +144,11 @@ class _Planning:
     def _affordable(self, path: Path, fastest: Timing) -> tuple[Timing, TimingError | None]:
         """The drive that keeps floor, budget and deadline, or the fastest and why there is none along this path.
 
-        Begun at a drive that the energy allows, the optimum of an energy-bound problem is found more often, and is better. A
-        rover that drives begins at the fastest drive.
+        Begun at a drive that the energy allows, the optimum of a problem bound by the floor is found more often, and is better;
+        for the others it is not worth the time that it takes, unless windows need it. A rover that drives begins at the fastest.
         """
-        if self.start.speed > 0.0 or not violated(fastest, self.mission):
+        limit = violated(fastest, self.mission)
+        if self.start.speed > 0.0 or not limit or (limit != "floor" and path.length <= LONG):
             return fastest, None
         try:
             return self._within_energy(path), None
@@ -184,9 +185,14 @@ class _Planning:
         self, best: PlannedTraverse | None, path: Path, timing: Timing, failure: TimingError | None
     ) -> PlannedTraverse | None:
         """The faster of the optimum, if there is one, and the plan along the searched path. Raises Refusal when neither is."""
-        if failure is not None:
+        try:
+            if failure is not None:
+                raise failure
+            if violated(timing, self.mission):
+                timing = self._within_energy(path)
+        except TimingError as error:
             if best is None:
-                raise Refusal.from_timing(failure) from None
+                raise Refusal.from_timing(error) from None
             return best
         sure = self._fallback(path, timing)
         if best is None or sure is None or best.duration <= sure.duration:
