@@ -30,6 +30,7 @@ EXTRAS = {
     "report": ["matplotlib>=3.8"],
     "cli": ["typer>=0.12", "rich>=13.7"],
     "simulation": ["mujoco>=3.2.7"],
+    "audit": ["rosbags>=0.10.6", "pyarrow>=15", "duckdb>=1.0", "dask[distributed]>=2024.5"],
 }
 VIEWS = ["foxglove-sdk>=0.30", "rerun-sdk>=0.41", "rosbags~=0.11.9", "mcap>=1.6"]
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)

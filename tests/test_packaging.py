@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "rover_energy"
 BUILD_INPUTS = ("pyproject.toml", "setup.py", "package.xml", "LICENSE", "resource", "launch", "config", "sim", "src")
 OPTIONAL = (
     "rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces", "rosbags", "mcap", "foxglove",
-    "rerun",
+    "rerun", "pyarrow", "duckdb", "distributed",
 )  # fmt: skip
 ROSDEP_KEYS = {  # requirement -> key of the rosdep database
     "numpy": "python3-numpy",
@@ -130,10 +130,18 @@ def requirements(installed: Path) -> dict[str, set[str]]:
     return found
 
 
+#: without a rosdep key, or declared with the nodes
+PIP_ONLY = {"mujoco", "rosbags", "pyarrow", "duckdb", "dask"}
+
+
 def test_ros_manifest_declares_what_users_need(installed: Path) -> None:
     names = requirements(installed)
     declared = {element.text for element in manifest().findall("exec_depend")}
-    assert {ROSDEP_KEYS[name] for name in (names[""] | names["all"]) - {"mujoco"}} | NODES == declared
+    assert {ROSDEP_KEYS[name] for name in (names[""] | names["all"]) - PIP_ONLY} | NODES == declared
+
+
+#: without a rosdep key, or declared with the nodes
+PIP_ONLY = {"mujoco", "rosbags", "pyarrow", "duckdb", "dask"}
 
 
 def test_ros_manifest_declares_what_the_nodes_import() -> None:
@@ -145,8 +153,8 @@ def test_ros_manifest_declares_what_the_nodes_import() -> None:
 
 def test_all_is_the_sum_of_the_extras_for_users(installed: Path) -> None:
     names = requirements(installed)
-    assert names["all"] == names["terrain"] | names["report"] | names["cli"] | names["simulation"]
-    assert set(names) == {"", "terrain", "report", "cli", "simulation", "all", "ros", "tables", "views", "test", "bench"}
+    assert names["all"] == names["terrain"] | names["report"] | names["cli"] | names["simulation"] | names["audit"]
+    assert set(names) == {"", "terrain", "report", "cli", "simulation", "audit", "all", "ros", "tables", "views", "test", "bench"}
 
 
 def test_dependencies_are_explained(installed: Path) -> None:

@@ -19,6 +19,7 @@ SCRIPTS = {
     "growth": ("growth", "--lengths", "20"),
     "paper_table": ("paper_table", "--problems", "1"),
     "hangs": ("hangs", "--problems", "2"),
+    "bag_damage": ("bag_damage", "--problems", "10"),
     "figures": ("figures", "--problems", "1"),
     "meter_tree": ("meter_tree", "--samples", "4000"),
     "refit": ("refit", "--problems", "2"),

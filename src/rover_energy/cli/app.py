@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rover_energy import __version__
+from rover_energy.cli.audit import audit
 from rover_energy.cli.battery_lint import battery_lint
 from rover_energy.cli.calibrate import calibrate
 from rover_energy.cli.demo import demo
@@ -63,6 +64,7 @@ def common(
 app.command()(plan)
 app.command()(demo)
 app.command()(drive)
+app.command()(audit)
 app.command()(replay)
 app.command()(watch)
 app.add_typer(views, name="views")

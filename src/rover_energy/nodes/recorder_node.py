@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from rover_energy.nodes.settings import RecorderParameters
 from rover_energy.nodes.topics import INTERFACES, TOPICS
 
 DEPTH = 5000  # messages that may wait while the disk is slow
+FOOTER = 37  # bytes of the footer of an MCAP file and what follows it
+CHECKSUM = 33  # bytes from the beginning of a chunk record to the checksum of what it holds
 
 
 def interface_definitions() -> list[Path]:
@@ -51,6 +55,33 @@ def unused(bag: Path) -> Path:
     return chosen
 
 
+def with_checksum(storage: Any) -> Callable[[], None]:
+    """A `close_chunk` that also writes the chunk's checksum, which rosbags leaves 0: without it nobody can see flipped bits."""
+    close = storage.close_chunk
+
+    def checked() -> None:
+        crc, start = zlib.crc32(storage.chunk.bio.getvalue()), storage.bio.tell()
+        close()
+        end = storage.bio.tell()
+        storage.bio.seek(start + CHECKSUM)
+        storage.bio.write(crc.to_bytes(4, "little"))
+        storage.bio.seek(end)
+
+    return checked
+
+
+def seal_summary(path: Path) -> None:
+    """Write the checksum of the summary of a closed MCAP file, which rosbags leaves 0, too."""
+    with path.open("r+b") as file:
+        end = file.seek(-FOOTER, os.SEEK_END)
+        file.seek(end + 9)
+        file.seek(int.from_bytes(file.read(8), "little"))
+        start = file.tell()
+        crc = zlib.crc32(file.read(end + 25 - start))
+        file.seek(end + 25)
+        file.write(crc.to_bytes(4, "little"))
+
+
 class Recorder(ros.Part):
     """Writes what comes as it comes, unread."""
 
@@ -66,6 +97,7 @@ class Recorder(ros.Part):
         rosbag2 = ros.need("rosbags.rosbag2")
         self.writer = rosbag2.Writer(bag, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
         self.writer.open()
+        self.writer.storage.close_chunk = with_checksum(self.writer.storage)
         store = typestore()
         for topic in TOPICS:
             name = topic.name if topic.name.startswith("/") else f"{self.ros.get_namespace().rstrip('/')}/{topic.name}"
@@ -92,6 +124,7 @@ class Recorder(ros.Part):
         """Close the bag: its index and metadata."""
         if self.writer is not None:
             self.writer.close()
+            seal_summary(self.writer.storage.path)
             self.writer = None
 
 
