@@ -236,5 +236,6 @@ def test_a_client_tells_a_dead_server_from_a_new_supervisor() -> None:
     session = Session(SimpleNamespace(nodes=[], out=Path(), environment=dict, dead=list, words=str))
     assert session.instance("drive") == ("", "")
     for value, expected in (("active a/1", ("active", "a/1")), ("absent ", ("absent", "")), ("absent a/1", ("absent", "a/1"))):
-        session.graph = SimpleNamespace(values=[SimpleNamespace(key="power", value="x"), SimpleNamespace(key="drive", value=value)])
+        pairs = [SimpleNamespace(key=key, value=text) for key, text in (("power", "x"), ("drive", value))]
+        session.graph = SimpleNamespace(values=pairs)
         assert session.instance("drive") == expected
