@@ -181,7 +181,7 @@ class SupervisorParameters(NodeParameters):
     busy: str = parameter("planner", description="those that may be silent for `longest` while they work")
     longest: float = parameter(150.0, unit="s", minimum=1.0, maximum=3600.0, description="silence of a node that may be busy")
     silence: float = parameter(
-        1.0, unit="s", minimum=0.3, maximum=60.0,
+        2.0, unit="s", minimum=0.3, maximum=60.0,
         description="real time without a heartbeat after which a node hangs and is killed",
     )  # fmt: skip
     deadline: float = parameter(20.0, unit="s", minimum=1.0, maximum=600.0, description="most real time for one transition")
