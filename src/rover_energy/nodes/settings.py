@@ -53,7 +53,7 @@ class GazeboParameters(NodeParameters):
     """The rover in Gazebo, in place of the simulated rover; likewise called `simulator`."""
 
     watchdog: float = parameter(
-        0.2, unit="s", minimum=0.02, maximum=5.0, description="age at which the motor drivers drop a command or a power cap",
+        0.15, unit="s", minimum=0.02, maximum=5.0, description="age at which the motor drivers drop a command or a power cap",
     )  # fmt: skip
     ramp: float = parameter(0.4, unit="m/s2", minimum=0.01, maximum=30.0, description="braking of the drivers by themselves")
     resistance: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described resistance of the ground")

@@ -23,6 +23,7 @@ from rover_energy.simulation.sdf import SDF_VERSION, child, number_text, plugin,
 from rover_energy.terrain.raster import Terrain
 from rover_energy.terrain.surface import Surface, fill_no_data
 
+WORLD_NAME = "rover_world"
 STEP = 0.004  # [s] of the engine
 CLEARANCE = 0.02  # [m] from which the rover is dropped
 MAXIMUM_PIXELS = 1025
@@ -85,7 +86,7 @@ def heightmap(terrain: Terrain, *, largest: int = MAXIMUM_PIXELS) -> Heightmap:
     return Heightmap(np.round(scaled * FULL).astype(np.uint16), (cx, cy), spacing, low, relief)
 
 
-def world_sdf(image: Heightmap, environment: Environment, *, name: str = "rover_world", image_uri: str = "heightmap.png") -> str:
+def world_sdf(image: Heightmap, environment: Environment, *, name: str = WORLD_NAME, image_uri: str = "heightmap.png") -> str:
     """SDF of the world: ground, gravity, and the Sun as it stands at the start.
 
     Parameters
