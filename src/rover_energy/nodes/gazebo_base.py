@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rover_energy.control.command import Command
 from rover_energy.nodes import ros
 from rover_energy.nodes.plan_folder import read_world
 from rover_energy.nodes.settings import GazeboParameters
@@ -16,7 +17,7 @@ from rover_energy.power.rtg import rtg_power
 from rover_energy.simulation.body import BodyState
 from rover_energy.simulation.gazebo_base import GazeboBase, Joints, motion_between
 from rover_energy.simulation.geometry import CORNERS, WHEELS, FloatArray, rover_geometry
-from rover_energy.simulation.protocol import Command, Imu, Reading
+from rover_energy.simulation.protocol import Imu, Reading
 from rover_energy.simulation.run import WINDOW, Driver
 from rover_energy.simulation.soil import SoilScatter, TrueRover
 from rover_energy.simulation.sunlight import SunSensor
@@ -30,7 +31,7 @@ class GazeboSimulator(Simulator):
     Takes the name `simulator`, so that the rest of the graph sees no difference.
     """
 
-    name, parameters = "simulator", GazeboParameters
+    name, parameters = "simulator", GazeboParameters  # type: ignore[assignment]
 
     def configure(self) -> None:
         p = self.settings

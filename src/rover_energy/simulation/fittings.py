@@ -1,4 +1,4 @@
-"""What a picture shows of the rover beside its running gear: body, array, generator, mast, antenna, grousers. Nothing has mass."""
+"""What a picture shows of the rover beside its running gear: array, generator, mast, antenna, grousers. Nothing has mass."""
 
 from __future__ import annotations
 

@@ -160,13 +160,13 @@ def bridge_entries(name: str = "rover") -> list[dict[str, str]]:
         ("gazebo/odom", f"/model/{name}/odometry", "nav_msgs/msg/Odometry", "gz.msgs.Odometry", to_ros),
         ("gazebo/imu", f"/model/{name}/imu", "sensor_msgs/msg/Imu", "gz.msgs.IMU", to_ros),
     ]
+    number = "std_msgs/msg/Float64", "gz.msgs.Double"
+    wrench = "geometry_msgs/msg/WrenchStamped", "gz.msgs.Wrench"
     for wheel in WHEELS:
-        rows.append((f"gazebo/drive/{wheel}", f"/model/{name}/drive/{wheel}", "std_msgs/msg/Float64", "gz.msgs.Double", to_gazebo))
-        rows.append(
-            (f"gazebo/wrench/{wheel}", f"/model/{name}/wrench/{wheel}", "geometry_msgs/msg/WrenchStamped", "gz.msgs.Wrench", to_ros)
-        )
+        rows.append((f"gazebo/drive/{wheel}", f"/model/{name}/drive/{wheel}", *number, to_gazebo))
+        rows.append((f"gazebo/wrench/{wheel}", f"/model/{name}/wrench/{wheel}", *wrench, to_ros))
     for corner in CORNERS:
-        rows.append((f"gazebo/steer/{corner}", f"/model/{name}/steer/{corner}", "std_msgs/msg/Float64", "gz.msgs.Double", to_gazebo))
+        rows.append((f"gazebo/steer/{corner}", f"/model/{name}/steer/{corner}", *number, to_gazebo))
     keys = ("ros_topic_name", "gz_topic_name", "ros_type_name", "gz_type_name", "direction")
     return [dict(zip(keys, row, strict=True)) for row in rows]
 

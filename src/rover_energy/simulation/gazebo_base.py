@@ -18,7 +18,7 @@ from rover_energy.simulation.kinematics import alignment, feasible_motion, rolli
 from rover_energy.simulation.protocol import Command
 from rover_energy.simulation.soil import TrueRover
 
-AVERAGE = 0.15  # [s] over which torques are averaged to foresee the power of the next window
+AVERAGE = 0.15  # [s] over which the wheels' mechanical power is averaged: contact forces of a rigid ground jump from step to step
 STANDSTILL = 1e-3  # of the rated wheel speed: slower wheels draw nothing
 
 
@@ -43,7 +43,7 @@ class Joints:
 
 @dataclass(frozen=True, eq=False)
 class Metered:
-    """Motors in one window: speeds (6,) with slip [rad/s], torques (6,) with the soil's resistance [N m], power at the bus [W]."""
+    """Motors in one window: speeds (6,) with slip [rad/s], torques (6,) with the soil's part [N m], power at the bus [W]."""
 
     speeds: FloatArray
     torques: FloatArray
@@ -63,14 +63,15 @@ class GazeboBase:
     def __init__(self, geometry: RoverGeometry, truth: TrueRover) -> None:
         self.geometry, self.truth = geometry, truth
         self._rim, self._slip, self._drag = np.zeros(6), 0.0, 0.0
-        self._torque = np.zeros(6)
+        self._torque, self._net = np.zeros(6), 0.0
 
     def meter(self, joints: Joints, state: BodyState, seconds: float) -> Metered:
         """Power of the motors in a window that has just ended.
 
-        F_res |v| + (1 - s) M_turn |yaw rate|, spread over the wheels as friction against their rolling, is added to the
-        torques, and the motors turn faster than Gazebo's wheels by 1/(1 - s). Per motor nothing is fed back to the bus. NaN in,
-        NaN out.
+        All wheels bear the same share of the mechanical power that they have together, averaged over `AVERAGE`: on
+        Gazebo's rigid ground wheels that are driven by speed work against each other with torques of either sign, several
+        times the mean, which the slip of soil relieves. F_res |v| + (1 - s) M_turn |yaw rate|, spread over the wheels as friction against their rolling, is
+        added, and the motors turn faster than Gazebo's wheels by 1/(1 - s). Nothing is fed back to the bus. NaN in, NaN out.
         """
         truth = self.truth
         backward = float(np.sum(joints.speeds)) < 0.0
@@ -79,11 +80,14 @@ class GazeboBase:
         resisted += (1.0 - self._slip) * truth.turn_moment(state.x, state.y) * abs(state.yaw_rate)
         rolling = float(np.sum(np.abs(joints.speeds)))
         still = 6.0 * STANDSTILL * self.geometry.rated_speed
-        self._drag = resisted / rolling if rolling > still else (math.nan if math.isnan(rolling) else 0.0)
-        torques = joints.torques + np.sign(joints.speeds) * self._drag
+        turning = rolling > still or math.isnan(rolling)
+        self._drag = resisted / rolling if turning else 0.0
+        net = float(joints.torques @ joints.speeds)
         share = min(1.0, seconds / AVERAGE)
-        known = np.isfinite(torques)
-        self._torque = np.where(known, self._torque + share * (torques - self._torque), self._torque)
+        self._net = self._net + share * (net - self._net) if math.isfinite(self._net) else net
+        shared = self._net / rolling if turning else 0.0
+        torques = np.sign(joints.speeds) * (shared + self._drag)
+        self._torque = np.where(np.isfinite(torques), torques, self._torque)
         speeds = joints.speeds / (1.0 - self._slip)
         return Metered(speeds, torques, self._power(torques, speeds))
 
@@ -104,7 +108,7 @@ class GazeboBase:
         most = g.parameters.drive_ramp * seconds
         rim = self._rim + np.clip(wanted - self._rim, -most, most)
         motor = rim / g.wheel_radius
-        foreseen = self._power(np.maximum(self._torque * np.sign(motor), self._drag) * np.sign(motor), motor)
+        foreseen = self._power(np.sign(motor) * np.maximum(np.abs(self._torque), self._drag), motor)
         if foreseen > command.power_cap:
             rim = rim * (command.power_cap / foreseen)
         elif command.power_cap <= 0.0:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rover_energy.environment.scene import Environment
 from rover_energy.errors import InputError
@@ -152,10 +153,11 @@ def _surroundings(root: Element, body: str, sun: FloatArray, span: float) -> Non
     for old in (asset.find("hfield"), world.find("geom"), world.find("light")):
         assert old is not None
         (asset if old.tag == "hfield" else world).remove(old)
-    stars = {"mark": "random", "markrgb": "0.75 0.77 0.8", "random": "0.0012"} if body == "moon" else {}
     high, low = ("0 0 0", "0 0 0") if body == "moon" else ("0.42 0.33 0.28", "0.80 0.64 0.50")
-    SubElement(asset, "texture", name="sky", type="skybox", builtin="gradient", rgb1=high, rgb2=low, width="1024", height="6144",
-               **stars)  # fmt: skip
+    sky = SubElement(asset, "texture", name="sky", type="skybox", builtin="gradient", rgb1=high, rgb2=low, width="1024",
+                     height="6144")  # fmt: skip
+    if body == "moon":
+        sky.attrib.update(mark="random", markrgb="0.75 0.77 0.8", random="0.0012")
     SubElement(asset, "texture", name="ground", type="2d", builtin="flat", rgb1="1 1 1", width=str(PIXELS), height=str(PIXELS))
     SubElement(asset, "material", name="ground", texture="ground", specular="0", shininess="0")
     SubElement(asset, "mesh", name="ground", file="ground.msh", inertia="shell")
@@ -231,7 +233,7 @@ def _draw_ribbon(scene: Any, points: FloatArray) -> None:
     """Add the path to a scene as glowing rods."""
     import mujoco
 
-    for start, end in zip(points[:-1], points[1:], strict=True):
+    for start, end in pairwise(points):
         if scene.ngeom >= scene.maxgeom:
             return
         geom = scene.geoms[scene.ngeom]
