@@ -68,10 +68,11 @@ class GazeboBase:
     def meter(self, joints: Joints, state: BodyState, seconds: float) -> Metered:
         """Power of the motors in a window that has just ended.
 
-        All wheels bear the same share of the mechanical power that they have together, averaged over `AVERAGE`: on
-        Gazebo's rigid ground wheels that are driven by speed work against each other with torques of either sign, several
-        times the mean, which the slip of soil relieves. F_res |v| + (1 - s) M_turn |yaw rate|, spread over the wheels as friction against their rolling, is
-        added, and the motors turn faster than Gazebo's wheels by 1/(1 - s). Nothing is fed back to the bus. NaN in, NaN out.
+        All wheels bear the same share of the mechanical power that they have together, averaged over `AVERAGE`: on Gazebo's
+        rigid ground wheels that are driven by speed work against each other with torques of either sign, several times the
+        mean, which the slip of soil relieves. F_res |v| + (1 - s) M_turn |yaw rate|, spread over the wheels as friction
+        against their rolling, is added, and the motors turn faster than Gazebo's wheels by 1/(1 - s). Nothing is fed back to
+        the bus. NaN in, NaN out.
         """
         truth = self.truth
         backward = float(np.sum(joints.speeds)) < 0.0
