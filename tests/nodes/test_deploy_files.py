@@ -75,7 +75,7 @@ def test_the_recorder_hears_everything(profiles: dict[str, ElementTree.Element])
 
 def test_services_and_actions_are_those_of_the_code(profiles: dict[str, ElementTree.Element]) -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in NODES.glob("*_node.py"))
-    offered = set(re.findall(r'create_service\([^"]*"(\w+)"', code))
+    offered = set(re.findall(r'create_service\([^\n]*?srv"\)\.\w+, "(\w+)"', code))
     run = set(re.findall(r'"(plan_traverse|drive_traverse)"', code))
     assert {name for listed in policy.SERVICES.values() for name in listed} == offered
     assert {name for listed in policy.ACTIONS.values() for name in listed} == run
