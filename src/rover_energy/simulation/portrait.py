@@ -21,7 +21,7 @@ from rover_energy.simulation.geometry import FloatArray, RoverGeometry
 from rover_energy.simulation.mujoco_rover import MujocoSimulator
 from rover_energy.simulation.png import encode_png
 from rover_energy.simulation.rendering import draw
-from rover_energy.simulation.scenery import PIXELS, REACH, Land, Scenery, scenery
+from rover_energy.simulation.scenery import CAST, PIXELS, REACH, Land, Scenery, scenery
 from rover_energy.terrain.raster import Terrain
 from rover_energy.terrain.surface import Surface
 
@@ -135,7 +135,7 @@ def _scene(simulator: MujocoSimulator, ground: Scenery, pv: PvParameters, sun: F
     import mujoco
 
     root = ElementTree.fromstring(simulator.mjcf)
-    _surroundings(root, body, sun, simulator.geometry.wheel_base)
+    _surroundings(root, body, sun)
     fit(root, simulator.geometry, pv)
     model = mujoco.MjModel.from_xml_string(ElementTree.tostring(root, encoding="unicode"), {"ground.msh": ground.mesh})
     texture = model.texture("ground")
@@ -144,7 +144,7 @@ def _scene(simulator: MujocoSimulator, ground: Scenery, pv: PvParameters, sun: F
     return model, mujoco.MjData(model)
 
 
-def _surroundings(root: Element, body: str, sun: FloatArray, span: float) -> None:
+def _surroundings(root: Element, body: str, sun: FloatArray) -> None:
     """Ground mesh, sky and two lights: the Sun, and what the ground throws back."""
     asset, world, visual = (root.find(name) for name in ("asset", "worldbody", "visual"))
     assert asset is not None
@@ -171,8 +171,7 @@ def _surroundings(root: Element, body: str, sun: FloatArray, span: float) -> Non
     SubElement(root, "statistic", extent=str(extent), center="0 0 0")
     lengths = visual.find("map")
     assert lengths is not None
-    reach = 3.5 * span / extent
-    for name, value in (("znear", 0.05), ("zfar", 2.0 * REACH), ("shadowclip", reach), ("shadowscale", 0.9)):
+    for name, value in (("znear", 0.05), ("zfar", 2.0 * REACH), ("shadowclip", CAST / extent), ("shadowscale", 0.9)):
         lengths.set(name, f"{value:.6g}")
     ambient = visual.find("headlight")
     assert ambient is not None

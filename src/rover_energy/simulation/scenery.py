@@ -24,9 +24,10 @@ FINE, NEAR, REACH, GROWTH = 0.05, 7.0, 220.0, 1.035  # [m] spacing near the rove
 PIXELS = 3072  # of the texture, along each side
 MARGIN = 40.0  # [m] beyond the map within which shadows are cast
 SUN_RADIUS = math.radians(0.267)  # of the Sun's disc at 1 au
-SHADE = 0.35  # of ground in the terrain's shadow over ground in the Sun: its surroundings throw some light back
+SHADE = 0.40  # of ground in the terrain's shadow over ground in the Sun: its surroundings throw some light back
 GRAIN = 0.004  # [m] of the surface's own relief
 TILE = 1024  # pixels of noise, repeated
+CAST = 6.0  # [m] around the rover in which OpenGL casts the shadows, as seen from the Sun; beyond, they are in the texture
 LEVEL = 0.34  # brightness of level ground over that of ground that faces the Sun
 #: red, green and blue of the ground, by celestial body (albedo of the picture, brightened)
 COLOURS = {"moon": (0.80, 0.785, 0.765), "mars": (0.76, 0.50, 0.34)}
@@ -167,8 +168,19 @@ def _texture(
     coarse = ndimage.zoom(_grain(rng, (n // 16, n // 16)), 16, order=1)
     share = np.interp(where, np.arange(len(axes[0])), _share(nodes()))
     mottle = 1.0 + (0.04 * fine + 0.03 * coarse) * np.minimum(share[None, :], share[:, None])
-    light = SHADE + (1.0 - SHADE) * land.lit(x, y, sun)
+    baked = SHADE + (1.0 - SHADE) * land.lit(x, y, sun)
+    light = 1.0 + _beyond(np.interp(where, np.arange(len(axes[0])), nodes()), sun) * (baked - 1.0)
     return (mottle * light)[..., None] * np.array(COLOURS[body])
+
+
+def _beyond(offsets: FloatArray, sun: FloatArray) -> FloatArray:
+    """0 where OpenGL casts the shadows, 1 beyond, over a square of offsets from the rover [m]."""
+    level = float(np.hypot(sun[0], sun[1]))
+    ahead = np.array([sun[0], sun[1]]) / level if level > 1e-9 else np.array([1.0, 0.0])
+    east, north = offsets[None, :], offsets[:, None]
+    aside, along = np.abs(north * ahead[0] - east * ahead[1]), np.abs(east * ahead[0] + north * ahead[1]) * float(sun[2])
+    share: FloatArray = np.clip((np.maximum(aside, along) / CAST - 0.85) / 0.12, 0.0, 1.0)
+    return share
 
 
 def _paint_tracks(picture: FloatArray, axes: tuple[FloatArray, FloatArray], tracks: FloatArray, width: float) -> None:
