@@ -26,6 +26,7 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 
 from rover_energy.nodes.deployment import gazebo_graph, write_plan_world
+from rover_energy.nodes.graph import begin_anew
 from rover_energy.simulation.gazebo import WORLD_NAME, Spawn
 
 #: name, default (None: must be given), description
@@ -72,6 +73,7 @@ def _start(context, *_, **__):
 
     values = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
     files, spawn = write_plan_world(Path(values["plan"]), Path(values["out"]) / "gazebo", name=values["name"])
+    begin_anew(Path(values["out"]).resolve() / "bag")
     headless = values["headless"].lower() == "true"
     server = _gazebo(gazebo_arguments(files["world"].resolve(), headless=headless, more=values["gz_args"]))
     model = files["model"].resolve()

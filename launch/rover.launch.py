@@ -18,7 +18,7 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 
 from rover_energy.errors import RoverEnergyError
-from rover_energy.nodes.deployment import renamings, rover_command, rover_graph
+from rover_energy.nodes.deployment import rover_graph
 from rover_energy.nodes.hardware import read_hardware
 
 SHARE = Path(__file__).resolve().parents[1]
@@ -34,7 +34,7 @@ ARGUMENTS = (
 
 
 def commands(values: dict[str, str]) -> dict[str, list[str]]:
-    """Command lines of the nodes and, last, of the client that brings them up, by name. Raises InputError."""
+    """Command lines of the nodes and, last, of the client that waits for them, by name. Raises InputError."""
     hardware = read_hardware(values["hardware"])
     plan, out = Path(values["plan"]).resolve(), Path(values["out"]).resolve()
     nodes = rover_graph(plan, out / "bag", hardware)
@@ -42,8 +42,10 @@ def commands(values: dict[str, str]) -> dict[str, list[str]]:
     client += [f"--hardware={Path(values['hardware']).resolve()}"]
     if values["drive"].lower() == "true":
         client.append("--drive")
-    client += ["--ros-args", *renamings(hardware)]
-    return {**{node.name: rover_command(node, hardware) for node in nodes}, "client": client}
+    client.append("--ros-args")
+    for name, other in nodes[0].remaps.items():
+        client += ["-r", f"{name}:={other}"]
+    return {**{node.name: node.command() for node in nodes}, "client": client}
 
 
 def _start(context, *_, **__):

@@ -20,7 +20,7 @@ from rover_energy.nodes.topics import BY_NAME, QOS, TOPICS
 
 DEPLOY = ROOT / "deploy"
 NODES = ROOT / "src" / "rover_energy" / "nodes"
-MODULES = {"power_monitor": "monitor_node", "commander": "session"}
+MODULES = {"power_monitor": ("monitor_node",), "commander": ("session",), "power": ("power_node", "forecast_messages")}
 DURABLE = {True: "Transient Local", False: "Volatile"}
 RVIZ = {
     "rviz_default_plugins/Path": "nav_msgs/msg/Path", "rviz_default_plugins/Odometry": "nav_msgs/msg/Odometry",
@@ -45,7 +45,8 @@ def test_the_policy_is_what_the_contract_gives() -> None:
 def test_every_publisher_of_the_contract_may_publish_and_nobody_else(profiles: dict[str, ElementTree.Element]) -> None:
     for name, profile in profiles.items():
         said = set(names(profile, "topics", "publish")) - {*policy.COMMON, "~/transition_event"}
-        assert said == {topic.name for topic in TOPICS if topic.publisher in (name, policy.EVERY)}
+        everybody = {topic.name for topic in TOPICS if topic.publisher == policy.EVERY and policy.beats(name)}
+        assert said == {topic.name for topic in TOPICS if topic.publisher == name} | everybody
     assert {t.publisher for t in TOPICS} - {policy.EVERY} <= set(profiles) <= {*ALL, "commander"}
 
 
@@ -55,7 +56,8 @@ def heard_in(module: str) -> set[str]:
     calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     found = set()
     for call in calls:
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "subscribe" and isinstance(call.args[0], ast.Constant):
+        called = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        if called in ("subscribe", "watch") and isinstance(call.args[0], ast.Constant):
             found.add(str(call.args[0].value))
     if module == "session":
         found |= set(re.findall(r'for topic in \("(\w+)", "(\w+)"\)', text)[0])
@@ -65,7 +67,7 @@ def heard_in(module: str) -> set[str]:
 @pytest.mark.parametrize("node", [name for name in policy.HEARD if name != "recorder"])
 def test_what_a_node_hears_it_may_hear_and_no_more(profiles: dict[str, ElementTree.Element], node: str) -> None:
     allowed = set(names(profiles[node], "topics", "subscribe")) - {"/clock", "/parameter_events"}
-    assert allowed == heard_in(MODULES.get(node, f"{node}_node"))
+    assert allowed == set().union(*(heard_in(module) for module in MODULES.get(node, (f"{node}_node",)))) - {"/clock"}
     assert allowed <= set(BY_NAME)
 
 
@@ -75,7 +77,7 @@ def test_the_recorder_hears_everything(profiles: dict[str, ElementTree.Element])
 
 def test_services_and_actions_are_those_of_the_code(profiles: dict[str, ElementTree.Element]) -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in NODES.glob("*_node.py"))
-    offered = set(re.findall(r'create_service\([^\n]*?srv"\)\.\w+, "(\w+)"', code))
+    offered = set(re.findall(r'create_service\((?:kind|[^\n]*?srv"\)\.\w+), "(\w+)"', code))
     run = set(re.findall(r'"(plan_traverse|drive_traverse)"', code))
     assert {name for listed in policy.SERVICES.values() for name in listed} == offered
     assert {name for listed in policy.ACTIONS.values() for name in listed} == run

@@ -8,7 +8,7 @@ import pytest
 from node_cases import ROOT
 
 from rover_energy.errors import InputError
-from rover_energy.nodes.deployment import gazebo_graph, rover_command, rover_graph
+from rover_energy.nodes.deployment import gazebo_graph, rover_graph
 from rover_energy.nodes.graph import simulation_graph
 from rover_energy.nodes.hardware import COMMANDED, MEASURED, Hardware, read_hardware
 from rover_energy.nodes.topics import BY_NAME
@@ -60,7 +60,7 @@ def test_a_rover_has_no_simulator_and_lives_by_the_wall_clock() -> None:
     wanted = {node.name for node in simulation_graph(PLAN, BAG, simulator="mujoco")} - {"simulator"}
     assert {node.name for node in nodes} == wanted
     for node in nodes:
-        line = rover_command(node, hardware)
+        line = node.command()
         assert "use_sim_time:=false" in line
         assert "use_sim_time:=true" not in line
         assert line[-4:] == ["-r", "odom:=/loc/odom", "-r", "__ns:=/r1"]

@@ -19,6 +19,7 @@ from rover_energy.simulation.gazebo import Spawn, heightmap, spawn_pose, write_g
 from rover_energy.simulation.geometry import rover_geometry
 
 SIMULATOR = "simulator"
+BATTERY = "battery.json"  # stored energy, beside the folders of the runs: a new run goes on with it
 
 
 def write_plan_world(plan: Path, out: Path, *, name: str = "rover") -> tuple[dict[str, Path], Spawn]:
@@ -41,8 +42,13 @@ def gazebo_graph(plan: Path, bag: Path) -> list[Node]:
 
 
 def rover_graph(plan: Path, bag: Path, hardware: Hardware) -> list[Node]:
-    """The nodes on a rover: no simulator, `power_state` no oftener than its meter, and ages by the meter's period."""
-    changes = {"rate": hardware.power_rate, "stale": 2.0 / hardware.power_rate + 0.05}
+    """The nodes on a rover, by the wall clock and with the hardware's topics.
+
+    No simulator, `power_state` no oftener than its meter, ages by the meter's period.
+    """
+    state = str(bag.parent.parent / BATTERY)
+    changes = {"rate": hardware.power_rate, "stale": 2.0 / hardware.power_rate + 0.05, "state": state}
+    remaps = {**hardware.topics, **({"__ns": hardware.namespace} if hardware.namespace else {})}
     graph = [node for node in simulation_graph(plan, bag, simulator="mujoco") if node.name != SIMULATOR]
     made = []
     for node in graph:
@@ -51,24 +57,12 @@ def rover_graph(plan: Path, bag: Path, hardware: Hardware) -> list[Node]:
             parameters.update((name, value) for name, value in changes.items() if name in parameters)
         if "nodes" in parameters:  # of who brings them up
             parameters["nodes"] = ",".join(name for name in parameters["nodes"].split(",") if name != SIMULATOR)
-        made.append(replace(node, parameters=parameters))
+        made.append(replace(node, parameters=parameters, remaps=remaps, simulated=False))
     return made
 
 
-def renamings(hardware: Hardware) -> list[str]:
-    """Arguments for ROS that put the hardware's topics in the contract's place."""
-    line = [word for ours, theirs in hardware.topics.items() for word in ("-r", f"{ours}:={theirs}")]
-    return line if not hardware.namespace else [*line, "-r", f"__ns:={hardware.namespace}"]
-
-
-def rover_command(node: Node, hardware: Hardware) -> list[str]:
-    """Command line of a node on a rover: by the wall clock, with the hardware's topics."""
-    line = ["use_sim_time:=false" if word == "use_sim_time:=true" else word for word in node.command()]
-    return [*line, *renamings(hardware)]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Bring up the nodes on a rover and, if asked, drive the plan: 0 up or goal reached, 1 not, 2 unusable input, 3 with loss."""
+    """Wait for the nodes on a rover and, if asked, drive the plan: 0 up or goal reached, 1 not, 2 unusable input, 3 with loss."""
     parser = argparse.ArgumentParser(prog="rover", description=main.__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="folder of the plan")
     parser.add_argument("--out", type=Path, required=True, help="folder of the logs, for messages only")

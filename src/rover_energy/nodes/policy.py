@@ -17,17 +17,20 @@ VERSION = "0.2.0"
 EVERY = "every node"  # as a publisher in the contract
 #: What each node hears, by its name.
 HEARD: dict[str, tuple[str, ...]] = {
-    "power": ("meter",),
+    "power": ("meter", "trajectory", "compliance"),
     "power_monitor": ("power_state", "joint_states"),
-    "planner": ("odom", "power_state"),
-    "drive": ("odom", "joint_states", "power_state"),
-    "simulator": ("cmd_vel", "load_command"),
+    "battery_lint": ("battery_state",),
+    "terrain": ("odom",),
+    "planner": ("odom", "power_state", "trajectory", "compliance"),
+    "drive": ("odom", "joint_states", "power_state", "replan", "graph_state"),
+    "simulator": ("cmd_vel", "load_command", "graph_state"),
     "recorder": tuple(topic.name for topic in TOPICS),
-    "commander": ("odom", "power_state"),
+    "supervisor": ("heartbeat",),
+    "commander": ("odom", "power_state", "graph_state"),
 }
 SERVICES: dict[str, tuple[str, ...]] = {"power": ("set_load",), "planner": ("can_reach",)}
 ACTIONS: dict[str, tuple[str, ...]] = {"planner": ("plan_traverse",), "drive": ("drive_traverse",)}
-CLIENT = "commander"
+CLIENT, SUPERVISOR = "commander", "supervisor"
 HARDWARE = "simulator"  # whatever drives the wheels and reads the meters has its rights
 LIFECYCLE = ("change_state", "get_available_states", "get_available_transitions", "get_state", "get_transition_graph")
 PARAMETERS = (
@@ -47,16 +50,23 @@ def policy(heard: Mapping[str, Iterable[str]] = HEARD) -> Element:
         _allow(profile, "services", "service", "reply", [*SERVICES.get(node, ()), *served])
         if node == CLIENT:
             asked = [name for names in SERVICES.values() for name in names]
-            brought_up = [f"{other}/change_state" for other in heard if other != CLIENT]
-            _allow(profile, "services", "service", "request", [*asked, *brought_up])
+            _allow(profile, "services", "service", "request", asked)
             _allow(profile, "actions", "action", "call", [name for names in ACTIONS.values() for name in names])
+        if node == SUPERVISOR:
+            led = [f"{other}/change_state" for other in heard if other not in (CLIENT, SUPERVISOR)]
+            _allow(profile, "services", "service", "request", led)
         if node in ACTIONS:
             _allow(profile, "actions", "action", "execute", ACTIONS[node])
-        said = [topic.name for topic in TOPICS if topic.publisher in (node, EVERY)]
+        said = [topic.name for topic in TOPICS if topic.publisher in (node, EVERY if beats(node) else node)]
         lifecycle = ["~/transition_event"] if node != CLIENT else []
         _allow(profile, "topics", "topic", "publish", [*said, *lifecycle, *COMMON])
         _allow(profile, "topics", "topic", "subscribe", dict.fromkeys(["/clock", *heard[node], "/parameter_events"]))
     return root
+
+
+def beats(node: str) -> bool:
+    """Whether a node gives heartbeats: all that the supervisor may lead."""
+    return node not in (CLIENT, SUPERVISOR)
 
 
 def _allow(profile: Element, group: str, kind: str, right: str, names: Iterable[str]) -> None:
