@@ -116,7 +116,7 @@ def margin_table() -> str:
 
 def node_tables() -> str:
     """The parameters of every node."""
-    return "\n\n".join(f"### {name}\n\n{parameter_table(group)}" for name, group in settings.ALL.items())
+    return "\n\n".join(f"### {name}\n\n{parameter_table(group)}" for name, group in {**settings.ALL, **settings.INSTEAD}.items())
 
 
 def signal_table() -> str:

@@ -7,11 +7,14 @@ import os
 import time
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rover_energy.cli.arguments import SOURCE, AsJson, OutFolder, Quiet, check_number
+
+if TYPE_CHECKING:
+    from rover_energy.cli.output import Console
 
 LIMIT = 3600.0
 
@@ -35,12 +38,16 @@ def drive(
     domain: Annotated[
         int | None, typer.Option("--domain", help="ROS_DOMAIN_ID; without it from the process number", metavar="N")
     ] = None,
+    picture: Annotated[
+        bool, typer.Option("--picture/--no-picture", help="After a drive in MuJoCo, draw the rover on its ground: rover.png")
+    ] = True,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Drive a certified plan with real ROS 2 nodes and a simulated rover, and record a bag.
 
-    Writes bag/ (rosbag2, MCAP), log/, state/ and drive.json. Needs ROS 2 and the message package: make ros.
+    Writes bag/ (rosbag2, MCAP), log/, state/, drive.json and, with MuJoCo, rover.png. Needs ROS 2 and the message package:
+    make ros.
 
     **Example:** rover-energy drive --plan traverse --simulator mujoco --out drive
 
@@ -85,6 +92,8 @@ def drive(
         result = session.drive(plan, limit=seconds)
         real = time.monotonic() - began
     summary = summarise(plan, bag, result, real)
+    if picture and simulator is Engine.mujoco:
+        summary["picture"] = _draw(plan, bag, out / "rover.png", console)
     (out / "drive.json").write_text(json.dumps(plain(summary), indent=1) + "\n", encoding="utf-8")
     console.result(summary)
     if not summary["reached"]:
@@ -96,3 +105,16 @@ def drive(
     if not summary["compliance"]:
         console.say("rover-energy: the goal is reached, but not every window of the meter was at or below what was available")
         raise typer.Exit(EXIT_LOSS)
+
+
+def _draw(plan: Path, bag: Path, file: Path, console: Console) -> str | None:
+    """Picture of the drive; its absence takes nothing from the drive."""
+    from rover_energy.errors import RoverEnergyError
+    from rover_energy.nodes.picture import draw_drive
+
+    try:
+        draw_drive(plan, bag, file)
+    except (RoverEnergyError, OSError) as error:
+        console.say(f"rover-energy: no picture of the rover: {error}")
+        return None
+    return str(file)
