@@ -86,7 +86,7 @@ class MujocoDrive:
         self._high = np.full(6, self._geometry.torque_limit)
         self._low = -self._high
         self._model.actuator_forcerange[0:6] = np.stack([self._low, self._high], axis=1)
-        self._capped, self._steering_power = False, 0.0
+        self._held, self._steering_power = False, 0.0
         self.work = Work()
 
     @property
@@ -106,7 +106,7 @@ class MujocoDrive:
         self._model.opt.timestep = h
         speed, yaw_rate = feasible_motion(self._geometry, command.speed, command.yaw_rate)
         start = self._rim.copy()
-        if self._capped:  # take up from the true speed, or the wheels would spin as soon as the cap lets them
+        if self._held:  # take up from the true speed, or the wheels would spin as soon as the cap lets them
             true = self._motor * self._geometry.wheel_radius
             start = np.where(start > 0.0, np.clip(true, 0.0, start), np.clip(true, start, 0.0))
         ramp = self._geometry.parameters.drive_ramp * dt
@@ -154,9 +154,8 @@ class MujocoDrive:
         wanted = motor * (1.0 - self._slip) + forward * self._mean_torque / self._gain
         self._control[0:6] = wanted
         before, steer_before = qvel[dof], qvel[self._steer_dof]  # indexed by arrays: copies
-        if cap < math.inf or self._capped:
-            self._limit(self._gain * (wanted - before), before, cap, h)
-        torque = self._capped_step(forward, before, cap) if self._capped else self._engine_step(forward, before)
+        self._limit(self._gain * (wanted - before), before, cap, h)
+        torque = self._capped_step(forward, before, cap) if cap < math.inf else self._engine_step(forward, before)
         after = qvel[dof]
         self._meter(torque, after, steer_before, h)
         self._rise, self._torque = after - before, torque
@@ -190,6 +189,7 @@ class MujocoDrive:
             if drawn <= max(allowed, _LEAST_POWER):
                 break
             data.qpos[:], data.qvel[:], data.qacc_warmstart[:], data.time = saved
+            self._held = True
             share = 0.95 * max(allowed, 0.0) / drawn
             self._set_limits(np.where(power > 0.0, np.maximum(share * np.abs(torque), 1e-9), self._high))
         else:
@@ -210,12 +210,13 @@ class MujocoDrive:
     def _limit(self, wanted: FloatArray, wheel: FloatArray, cap: float, h: float) -> None:
         """Limit the torques about to be applied so that the motors stay within `cap` [W at the bus].
 
-        All pulling wheels lose the same share of their torque. The speed at the end of the step, by which the power will be
-        metered, is foreseen as if what held the wheels back during the last step went on holding them.
+        All pulling wheels lose the same share of their torque, and none while the cap leaves room: a cap that does not bind
+        changes nothing. The speed at the end of the step, by which the power will be metered, is foreseen as if what held the
+        wheels back during the last step went on holding them.
         """
         limit = np.full(6, self._geometry.torque_limit)
-        self._capped = cap < math.inf
-        if self._capped:
+        self._held = False
+        if cap < math.inf:
             most = np.minimum(limit, np.abs(self._torque) + limit * (h / _TORQUE_RISE))
             torque = np.clip(wanted, -most, most)
             slips = self._slip + self._slip_per_torque * (np.abs(torque) - float(np.abs(torque).mean()))
@@ -225,10 +226,11 @@ class MujocoDrive:
             pulling = (torque * wheel > 0.0) | (np.abs(wheel) < rate * np.abs(torque))
             a, b = float((rate * torque * torque * seen)[pulling].sum()), float(fixed[pulling].sum())
             c = max(0.0, cap * self._truth.efficiency * (1.0 - _CAP_RESERVE) - self._steering_power)
-            # The largest share with a share^2 + b share <= c.
-            root = math.sqrt(b * b + 4.0 * a * c)
-            share = 1.0 if a + b <= c else max(0.0, 2.0 * c / (b + root) if b > 0.0 else (root - b) / (2.0 * a))
-            limit = np.where(pulling, np.maximum(np.abs(torque) * min(1.0, share), 1e-9), most)
+            limit, self._held = most, a + b > c
+            if self._held:  # the largest share with a share^2 + b share <= c
+                root = math.sqrt(b * b + 4.0 * a * c)
+                share = max(0.0, 2.0 * c / (b + root) if b > 0.0 else (root - b) / (2.0 * a))
+                limit = np.where(pulling, np.maximum(np.abs(torque) * min(1.0, share), 1e-9), most)
         self._set_limits(limit)
 
     def _set_limits(self, limit: FloatArray) -> None:
