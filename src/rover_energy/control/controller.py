@@ -26,6 +26,7 @@ from rover_energy.terrain.surface import Surface
 OUTLOOK_PERIOD = 1.0  # [s] between two looks at the battery's future
 AT_REST = 0.01  # [m/s]
 ON_TIME = 0.05  # [s] of lateness that is not made up for
+LEAST_PACE = 0.02  # [-] of the plan, below which the rover counts as stuck
 GRACE = 60.0  # [s] beyond the durations allowed
 
 
@@ -84,7 +85,7 @@ class Controller:
         self._start: float | None = None
         self._last = math.nan
         self._set_speed = 0.0
-        self._advanced = math.nan
+        self._advanced, self._marked = math.nan, 0.0
         self._next_outlook = -math.inf
         self._outlook = EnergyOutlook(p.governor.fastest, math.inf)
         self._status: Status | None = None
@@ -128,11 +129,14 @@ class Controller:
         wish = self._creeping(wish, error, point)
         command = self.governor.limit(wish, self._set_speed, measurement, point, estimate, seconds)
         self._set_speed = command.speed
-        before = self.plan_time
-        self.plan_time = self.tracker.advance(before, pace.rate, error, seconds)
-        if self.plan_time > before + 1e-4 * seconds or abs(measurement.speed) > AT_REST:
-            self._advanced = now
+        self.plan_time = self.tracker.advance(self.plan_time, pace.rate, error, seconds)
+        self._note_advance(now, measurement)
         return command, pace
+
+    def _note_advance(self, now: float, measurement: Measurement) -> None:
+        """Remember when the rover last got on: creeping that would take fifty times as long as the plan does not count."""
+        if self.plan_time - self._marked >= LEAST_PACE * self.parameters.watch.stuck or abs(measurement.speed) > AT_REST:
+            self._advanced, self._marked = now, self.plan_time
 
     def _creeping(self, wish: Command, error: TrackingError, point: Point) -> Command:
         """Past the end of the plan: on to the goal, slowly, while it lies ahead."""

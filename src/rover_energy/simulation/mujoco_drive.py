@@ -74,6 +74,7 @@ class MujocoDrive:
         self._steer_position = self._steer_dof + 1  # the free joint has one more position than velocities
         load_torque = truth.locomotion.mass * truth.gravity / 6.0 * geometry.wheel_radius
         self._slip_per_torque = truth.slip_per_pull() / load_torque
+        self._steering_range = model.actuator_forcerange[6:10].copy()
         self._wheel_load_inertia = truth.locomotion.mass / 6.0 * geometry.wheel_radius**2
         self.reset()
 
@@ -86,7 +87,8 @@ class MujocoDrive:
         self._high = np.full(6, self._geometry.torque_limit)
         self._low = -self._high
         self._model.actuator_forcerange[0:6] = np.stack([self._low, self._high], axis=1)
-        self._held, self._steering_power = False, 0.0
+        self._held, self._steering_held, self._steering_power = False, False, 0.0
+        self._model.actuator_forcerange[6:10] = self._steering_range
         self.work = Work()
 
     @property
@@ -123,6 +125,8 @@ class MujocoDrive:
             return np.zeros(6)
         wanted = steering_angles(self._geometry, speed, yaw_rate)
         change = self._geometry.parameters.steering_rate * dt
+        if self._steering_held:  # take up from where the corners stand
+            self._target = self.steering
         self._target = self._target + np.clip(wanted - self._target, -change, change)
         self._control[6:10] = self._target
         steering = self.steering
@@ -175,26 +179,44 @@ class MujocoDrive:
         return torque
 
     def _capped_step(self, forward: FloatArray, before: FloatArray, cap: float) -> FloatArray:
-        """As `_engine_step`, taken back and tried with less torque when a wheel ran ahead of the forecast, as over an edge.
+        """As `_engine_step`, taken back and tried with less torque when the motors drew more than the cap, as over an edge.
 
         A driver's current loop is some hundred times faster than the engine's step, so it would not have let that happen.
+        Steering comes first, as a rover with wheels askew cannot drive; the wheels get what it leaves.
         """
-        data = self._data
+        data, steer_before = self._data, self._qvel[self._steer_dof]
         saved = data.qpos.copy(), data.qvel.copy(), data.qacc_warmstart.copy(), data.time
-        allowed = cap * self._truth.efficiency - self._steering_power
+        allowed = max(cap * self._truth.efficiency, 0.0)
+        self._model.actuator_forcerange[6:10] = self._steering_range
+        self._steering_held = False
         for _ in range(_TRIES):
             torque = self._engine_step(forward, before)
+            steering = self._steering_work(steer_before)
             power = np.maximum(torque * self._motor, 0.0)
-            drawn = float(power.sum())
-            if drawn <= max(allowed, _LEAST_POWER):
+            drawn, turned = float(power.sum()), float(steering.sum())
+            if drawn + turned <= max(allowed, _LEAST_POWER):
                 break
             data.qpos[:], data.qvel[:], data.qacc_warmstart[:], data.time = saved
             self._held = True
-            share = 0.95 * max(allowed, 0.0) / drawn
-            self._set_limits(np.where(power > 0.0, np.maximum(share * np.abs(torque), 1e-9), self._high))
+            if turned > 0.95 * allowed:
+                self._hold_steering(steering > 0.0, 0.9 * allowed / turned)
+            if drawn > 0.0:
+                share = min(1.0, 0.95 * max(allowed - turned, 0.0) / drawn)
+                self._set_limits(np.where(power > 0.0, np.maximum(share * np.abs(torque), 1e-9), self._high))
         else:
             torque = self._engine_step(forward, before)
         return torque
+
+    def _steering_work(self, before: FloatArray) -> FloatArray:
+        """Power (4,) that the steering motors drew in the step just made, nothing fed back [W]."""
+        rate = 0.5 * (before + self._qvel[self._steer_dof])
+        return np.maximum(self._force[6:10] * rate, 0.0)
+
+    def _hold_steering(self, moving: FloatArray, share: float) -> None:
+        """Leave the moving corners this share of their torque, and let the targets wait for them."""
+        limit = np.where(moving, np.maximum(share * np.abs(self._force[6:10]), 1e-9), self._steering_range[:, 1])
+        self._model.actuator_forcerange[6:10] = np.stack([-limit, limit], axis=1)
+        self._steering_held = True
 
     def _meter(self, torque: FloatArray, wheel: FloatArray, steer_before: FloatArray, h: float) -> None:
         work, power = self.work, torque * self._motor
