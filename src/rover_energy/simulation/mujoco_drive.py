@@ -110,7 +110,7 @@ class MujocoDrive:
         start = self._rim.copy()
         if self._held:  # take up from the true speed, or the wheels would spin as soon as the cap lets them
             true = self._motor * self._geometry.wheel_radius
-            start = np.where(start > 0.0, np.clip(true, 0.0, start), np.clip(true, start, 0.0))
+            start = start * min(1.0, max(0.0, float(true @ start) / max(float(start @ start), 1e-12)))
         ramp = self._geometry.parameters.drive_ramp * dt
         self._rim = start + np.clip(self._wanted_rim_speeds(speed, yaw_rate, dt) - start, -ramp, ramp)
         self._set_soil(command, state)
