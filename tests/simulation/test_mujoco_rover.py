@@ -210,7 +210,7 @@ def test_a_cap_that_does_not_bind_changes_nothing() -> None:
     ground, ways, energies = rough(), [], []
     for cap in (math.inf, 500.0):
         sim = simulator(ground)
-        sim.reset((0.0, 0.0, 0.3))
+        sim.reset((10.0, 20.0, 0.1))
         readings = drive(sim, Command(0.2, 0.05, cap), 8.0, 0.02)
         ways.append(math.hypot(readings[-1].x - readings[0].x, readings[-1].y - readings[0].y))
         energies.append(readings[-1].motor_energy)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rover_energy.simulation.body import BodyState
 from rover_energy.simulation.geometry import CORNERS, WHEELS, FloatArray, RoverGeometry
@@ -212,7 +213,7 @@ class MujocoDrive:
         rate = 0.5 * (before + self._qvel[self._steer_dof])
         return np.maximum(self._force[6:10] * rate, 0.0)
 
-    def _hold_steering(self, moving: FloatArray, share: float) -> None:
+    def _hold_steering(self, moving: NDArray[np.bool_], share: float) -> None:
         """Leave the moving corners this share of their torque, and let the targets wait for them."""
         limit = np.where(moving, np.maximum(share * np.abs(self._force[6:10]), 1e-9), self._steering_range[:, 1])
         self._model.actuator_forcerange[6:10] = np.stack([-limit, limit], axis=1)
