@@ -188,8 +188,6 @@ class MujocoDrive:
         data, steer_before = self._data, self._qvel[self._steer_dof]
         saved = data.qpos.copy(), data.qvel.copy(), data.qacc_warmstart.copy(), data.time
         allowed = max(cap * self._truth.efficiency, 0.0)
-        self._model.actuator_forcerange[6:10] = self._steering_range
-        self._steering_held = False
         for _ in range(_TRIES):
             torque = self._engine_step(forward, before)
             steering = self._steering_work(steer_before)
@@ -238,7 +236,8 @@ class MujocoDrive:
         wheels back during the last step went on holding them.
         """
         limit = np.full(6, self._geometry.torque_limit)
-        self._held = False
+        self._held = self._steering_held = False
+        self._model.actuator_forcerange[6:10] = self._steering_range
         if cap < math.inf:
             most = np.minimum(limit, np.abs(self._torque) + limit * (h / _TORQUE_RISE))
             torque = np.clip(wanted, -most, most)
