@@ -6,9 +6,12 @@ the array really did. The audit then reads the bag alone. Wanted: energies withi
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ import numpy as np
 from common import parse, parser, table, write_json
 
 from rover_energy.nodes import ros
-from rover_energy.nodes.graph import Node, Processes, simulation_graph
+from rover_energy.nodes.graph import Node, simulation_graph
+from rover_energy.nodes.processes import Processes
 from rover_energy.nodes.session import Session
 from rover_energy.nodes.simulator_node import Simulator
 from rover_energy.parameters import load_yaml
@@ -55,13 +59,17 @@ class Witness(Simulator):
         self.engine = Watched(self.engine, self.path)
 
 
-@dataclass(frozen=True)
-class WitnessNode(Node):
-    """The process of the watched simulator."""
-
-    def command(self) -> list[str]:
-        words = super().command()
-        return [words[0], __file__, FLAG, self.module, *words[3:]]
+@contextmanager
+def witness(node: Node, truth: Path, processes: Processes) -> Iterator[None]:
+    """The process of the watched simulator, beside the graph's own."""
+    command = [sys.executable, __file__, FLAG, str(truth), *node.arguments()]
+    with (truth.parent / "simulator.txt").open("wb") as log:
+        process = subprocess.Popen(command, env={**os.environ, **processes.environment()}, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(10.0)
 
 
 def truth_of(path: Path, first: float, last: float, constant: float) -> dict[str, float]:
@@ -103,8 +111,9 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as place:
         out, truth = Path(place), Path(place) / "truth.bin"
         nodes = simulation_graph(options.plan.resolve(), out / "bag", simulator=options.engine)
-        nodes[-1] = WitnessNode(nodes[-1].name, str(truth), nodes[-1].parameters)
-        with Processes(nodes, out, options.domain) as processes, Session(processes) as session:
+        watched = next(node for node in nodes if node.name == "simulator")
+        others = [node for node in nodes if node is not watched]
+        with Processes(others, out, options.domain) as processes, witness(watched, truth, processes), Session(processes) as session:
             session.bring_up()
             session.drive(options.plan, limit=1200.0)
         found, first, last = audited(out / "bag", rover)
