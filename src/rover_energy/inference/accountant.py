@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -64,30 +65,30 @@ def violations(
     """
     force = in_force(grants)
     runs = [r for r in receipts if r.energy.metered and math.isfinite(r.begun)]
+    begun, ended = np.array([r.begun for r in runs]), np.array([r.stamp for r in runs])
+    joules, watts = np.array([r.energy.joules for r in runs]), np.array([r.power for r in runs])
+    span = np.maximum(ended - begun, 1e-9)
     found = []
-    for end in sorted({r.stamp for r in runs}):
-        taken = sum(_taken(r, end - window, end) for r in runs if r.begun < end and r.stamp > end - window)
-        allowed = _allowed(force, floor, end - window, end)
+    for end in np.unique(ended):
+        overlap = np.minimum(ended, end) - np.maximum(ended - span, end - window)
+        taken = float(joules @ (np.clip(overlap, 0.0, None) / span))
+        allowed = _allowed(force, floor, float(end) - window, float(end))
         if taken > allowed * (1.0 + TOLERANCE) + 1e-9:
-            found.append(Violation("energy", end, taken, allowed))
-    for begun in sorted({r.begun for r in runs}):
-        power = sum(r.power for r in runs if r.begun <= begun < r.stamp)
-        now = [f.grant.power_limit for f in force if f.begun <= begun < f.until]
-        limit = max(floor.peak_power, *now) if now else floor.peak_power
+            found.append(Violation("energy", float(end), taken, allowed))
+    starts = [f.begun for f in force]
+    for at in np.unique(begun):
+        power = float(watts @ ((begun <= at) & (at < ended)))
+        k = bisect_right(starts, at) - 1
+        limit = max(floor.peak_power, force[k].grant.power_limit) if k >= 0 and at < force[k].until else floor.peak_power
         if power > limit * (1.0 + TOLERANCE) + 1e-9:
-            found.append(Violation("power", begun, power, limit))
+            found.append(Violation("power", float(at), power, limit))
     return found
 
 
-def _taken(receipt: Receipt, since: float, until: float) -> float:
-    span = receipt.stamp - receipt.begun
-    if span <= 0.0:
-        return receipt.energy.joules if since < receipt.stamp <= until else 0.0
-    return receipt.energy.joules * max(0.0, min(until, receipt.stamp) - max(since, receipt.begun)) / span
-
-
 def _allowed(force: list[InForce], floor: FloorReserve, since: float, until: float) -> float:
-    mine = [f for f in force if f.begun < until and f.until > since]
+    first = bisect_right([f.until for f in force], since)
+    last = bisect_left([f.begun for f in force], until)
+    mine = force[first:last]
     covered = sum(min(until, f.until) - max(since, f.begun) for f in mine)
     return sum(f.allows(since, until) for f in mine) + floor.burst + floor.power * max(0.0, until - since - covered)
 

@@ -221,9 +221,9 @@ class Budget:
             return replace(r, until=self.now)
         entry = self.history[-1] if self.entry is None else self.entry
         overrun = max(0.0, taken - r.energy)
+        entry.spent += taken - overrun
         at_once = min(overrun, self.energy_left)
-        entry.spent += taken - overrun + at_once
-        entry.overrun += overrun
+        entry.spent, entry.overrun = entry.spent + at_once, entry.overrun + overrun
         self.debt += overrun - at_once
         return replace(r, until=self.now)
 

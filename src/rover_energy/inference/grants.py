@@ -36,7 +36,8 @@ class FloorReserve(Parameters):
 class GrantPolicy(Parameters):
     """How the bus makes grants."""
 
-    lifetime: float = parameter(2.0, unit="s", minimum=0.1, maximum=600.0, description="after which a grant expires")
+    period: float = parameter(1.0, unit="s", minimum=0.05, maximum=600.0, description="after which the next grant replaces it")
+    lifetime: float = parameter(2.0, unit="s", minimum=0.1, maximum=1200.0, description="after which a grant expires by itself")
     power: float = parameter(
         10.0, unit="W", minimum=0.0, maximum=1e4, description="that plans count on for inference; granted while the bus has it",
     )  # fmt: skip
@@ -134,8 +135,8 @@ def make_grant(policy: GrantPolicy, floor: FloorReserve, outlook: Outlook, *, no
     """The next grant. Whatever is not known grants the floor.
 
     The power limit is at most what all other loads leave, and includes the peak of the floor; the energy is at most
-    power limit times lifetime, at most what the store can give above its floor where the sources alone do not carry it,
-    and at least what the floor may take.
+    power limit times period (a grant that is not replaced in time must last for the rest of its lifetime), at most what
+    the store can give above its floor where the sources alone do not carry it, and at least what the floor may take.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def make_grant(policy: GrantPolicy, floor: FloorReserve, outlook: Outlook, *, no
     mode = Mode.SAVING if saving else Mode.SURPLUS if extra > 0.0 else Mode.NORMAL
     power = min(o.spare, max(floor.peak_power, policy.power + extra))
     mean = power * (policy.saving_share if saving else 1.0)
-    energy = mean * policy.lifetime
+    energy = mean * policy.period
     if o.discharging > 0.0:
         energy = min(energy, max(0.0, o.above_floor) * o.discharge_efficiency)
     energy = max(energy, floor_energy(floor, policy.lifetime))

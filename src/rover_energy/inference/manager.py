@@ -36,17 +36,22 @@ class Start:
 
 @dataclass
 class Manager:
-    """Requests in, starts and receipts out. `horizon`: period for which variants are chosen together [s].
+    """Requests in, starts and receipts out.
 
-    `slack`: runs are reserved for so many times their variant's latency. `forecast`: units of work that a task is
-    expected to ask for per second, so that the first requests of a period leave something for those to come.
+    horizon : period of the grants, for which variants are chosen together [s]. slack, margin : runs are reserved for so
+    many times their variant's latency and 95 % energy. surplus_below : intensity below which what can wait runs [-].
+    patience : longest time between two calls of `step` [s], by which what is urgent is started early.
+    forecast : units of work that a task is expected to ask for [1/s] and the weight of one, so that the first requests
+    of a period leave something for those to come.
     """
 
     store: Store
     budget: Budget = field(default_factory=Budget)
     horizon: float = 1.0
     slack: float = 1.0
+    margin: float = 1.0
     surplus_below: float = 1.0
+    patience: float = 0.2
     forecast: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -105,8 +110,8 @@ class Manager:
         self.budget.advance(now)
         stop = self._stop(self.budget.too_much() + [r for r in self.budget.overdue(now) if r.name in self.running])
         self._expire(now)
-        starts = self._start_floor(now)
-        grant = self.budget.grant
+        starts = self._start_floor(now) if self.waiting else []
+        grant = self.budget.grant if self.waiting else None
         if grant is not None and grant.mode is not Mode.FLOOR and not stop:
             starts += self._start_urgent(now, grant)
             starts += self._start_deferrable(now, grant)
@@ -120,8 +125,8 @@ class Manager:
     def _begin(self, request: Request, variant: Variant, now: float, *, floor: bool = False) -> Start | None:
         seconds = variant.latency * self.slack * math.ceil(request.amount / variant.batch)
         held = self.budget.reserve(
-            request.name, energy=variant.energy_high * request.amount, power=variant.peak_power, seconds=seconds, now=now,
-            floor=floor,
+            request.name, energy=self.margin * variant.energy_high * request.amount, power=variant.peak_power, seconds=seconds,
+            now=now, floor=floor,
         )  # fmt: skip
         if isinstance(held, Denied):
             return None
@@ -158,11 +163,13 @@ class Manager:
         grant = self.budget.grant
         if grant is None:
             return {}
-        period = max(0.0, min(grant.valid_until - now, self.horizon))
+        period = max(0.0, min(grant.stamp + self.horizon, grant.valid_until) - now)
         demands = [self._expected(task, period) for task in self.store.tasks]
         wanted = [d for d in demands if d.count > 0.0]
         variants = {d.task: self._allowed(d.task, grant) for d in wanted}
-        return dict(select(wanted, variants, energy=self.budget.energy_left, power=self.budget.power_left).chosen)
+        energy = self.budget.energy_left / self.margin
+        limit = max(0.0, grant.power_limit - self.budget.floor.peak_power)
+        return dict(select(wanted, variants, energy=energy, power=limit, period=max(period, 1.0)).chosen)
 
     def _allowed(self, task: str, grant: Grant) -> tuple[Variant, ...]:
         found = self.store.of_task(task)
@@ -171,7 +178,7 @@ class Manager:
     def _expected(self, task: str, period: float) -> TaskDemand:
         mine = [r for r in self.waiting.values() if r.task == task and not r.deferrable]
         rate, weight = self.forecast.get(task, (0.0, 1.0))
-        count = max(sum(r.amount for r in mine), rate * period)
+        count = sum(r.amount for r in mine) + rate * period
         weights = [r.weight for r in mine] or [weight]
         left = min((r.deadline - self.budget.now for r in mine), default=math.inf)
         return TaskDemand(task, count, sum(weights) / len(weights), max(left / self.slack, 1e-9))
@@ -180,10 +187,19 @@ class Manager:
         floor, starts = self.store.floor, []
         mine = [r for r in self.waiting.values() if not r.deferrable and (floor is None or r.task != floor.task)]
         for request in sorted(mine, key=lambda r: (-r.weight, r.deadline, r.name)):
-            variant = self._choose(now).get(request.task)
-            start = None if variant is None else self._begin(request, variant, now)
+            start = self._begin_chosen(request, now, grant)
             starts += [start] if start else []
         return starts
+
+    def _begin_chosen(self, request: Request, now: float, grant: Grant) -> Start | None:
+        """With the chosen variant, or with a cheaper one when it is the last moment at which that can still be in time."""
+        variant = self._choose(now).get(request.task)
+        start = None if variant is None else self._begin(request, variant, now)
+        for other in reversed(self._allowed(request.task, grant)):
+            late = request.deadline - now <= 2.0 * self.slack * other.latency + self.patience
+            if start is None and late and (variant is None or other.energy_high <= variant.energy_high):
+                start = self._begin(request, other, now)
+        return start
 
     def _start_deferrable(self, now: float, grant: Grant) -> list[Start]:
         """What can wait: on surplus, or when it would otherwise be late; with the best variant that fits."""

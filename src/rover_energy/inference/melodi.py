@@ -116,7 +116,8 @@ def read_calls(path: Path, *, hardware: str = "") -> list[Call]:
     return [
         Call(
             row["model_name"], place, _number(path, i, row, "prompt_token_length"),
-            _number(path, i, row, "response_token_length"), _number(path, i, row, "total_duration") * 1e-9, _number(path, i, row, "energy_consumption_llm_total") * JOULES,
+            _number(path, i, row, "response_token_length"), _number(path, i, row, "total_duration") * 1e-9,
+            _number(path, i, row, "energy_consumption_llm_total") * JOULES,
         )
         for i, row in enumerate(rows, start=2)
     ]  # fmt: skip

@@ -63,9 +63,7 @@ class QuoteModel:
         return (joules / mean - 1.0 - float(np.median(self.residuals))) / max(scale, 1e-6)
 
 
-def design(
-    names: Sequence[str], amounts: ArrayLike, prompts: ArrayLike, known: Sequence[str], terms: Sequence[str]
-) -> Array:
+def design(names: Sequence[str], amounts: ArrayLike, prompts: ArrayLike, known: Sequence[str], terms: Sequence[str]) -> Array:
     """Matrix of the linear model: a constant, and the columns of each term. The first known variant is the reference."""
     amount, prompt = np.asarray(amounts, dtype=float), np.asarray(prompts, dtype=float)
     flags = np.array([[float(name == k) for k in known[1:]] for name in names]).reshape(len(names), len(known) - 1)

@@ -38,34 +38,43 @@ class Selection:
     worth: float = 0.0
 
 
-def options(demand: TaskDemand, variants: Sequence[Variant]) -> list[tuple[Variant | None, float, float, float]]:
+def options(
+    demand: TaskDemand, variants: Sequence[Variant], power: float, period: float | None
+) -> list[tuple[Variant | None, float, float, float]]:
     """(variant, energy, power, worth) of every way to serve a task in time, and of not serving it."""
     found: list[tuple[Variant | None, float, float, float]] = [(None, 0.0, 0.0, 0.0)]
     for v in variants:
-        if v.priced and v.latency <= demand.deadline:
-            found.append((v, demand.count * v.energy_high, v.peak_power, demand.weight * demand.count * v.quality))
+        if v.priced and v.latency <= demand.deadline and v.peak_power <= power:
+            share = 1.0 if period is None else demand.count * v.latency / period
+            found.append((v, demand.count * v.energy_high, share * v.peak_power, demand.weight * demand.count * v.quality))
     return found
 
 
-def select(demands: Sequence[TaskDemand], variants: Mapping[str, Sequence[Variant]], *, energy: float, power: float) -> Selection:
+def select(
+    demands: Sequence[TaskDemand], variants: Mapping[str, Sequence[Variant]], *, energy: float, power: float,
+    period: float | None = None,
+) -> Selection:  # fmt: skip
     """One variant per task, so that the worth is greatest within energy [J] and power [W].
 
-    Exact: partial selections that another one beats in energy, power and worth are dropped, no others. All chosen
-    variants may run at once, so their powers add up. Of equal worth, the cheaper one.
+    Without a period [s] all chosen variants must be able to run at once: their peaks add up. With one they may take
+    turns: what adds up are the peaks times the share of the period that their runs last.
+
+    Exact: partial selections that another one beats in energy, power and worth are dropped, no others. Of equal worth,
+    the cheaper one.
 
     Raises
     ------
     InputError
         When a limit is NaN or negative.
     """
-    for name, value in (("energy", energy), ("power", power)):
+    for name, value in (("energy", energy), ("power", power), ("period", 0.0 if period is None else period)):
         if not value >= 0.0:
             raise InputError("selection", name, "is not 0 or more", "give the grant's limit", value)
     partial = [Selection()]
     for demand in demands:
         grown = []
         for p in partial:
-            for variant, joules, watts, worth in options(demand, variants.get(demand.task, ())):
+            for variant, joules, watts, worth in options(demand, variants.get(demand.task, ()), power, period):
                 if p.energy + joules <= energy and p.power + watts <= power:
                     chosen = {**p.chosen, demand.task: variant}
                     grown.append(Selection(chosen, p.energy + joules, p.power + watts, p.worth + worth))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -60,12 +61,17 @@ class Store:
 
     def of_task(self, task: str) -> tuple[Variant, ...]:
         """Priced variants of a task, cheapest first. Raises InputError for an unknown task."""
-        if task not in self.tasks:
+        if task not in self._ladders:
             known = ", ".join(self.tasks) or "none"
             raise InputError(self.source, "task", f"is unknown (known: {known})", "check the name", task)
-        return tuple(sorted((v for v in self.variants if v.task == task and v.priced), key=lambda v: (v.energy_high, v.name)))
+        return self._ladders[task]
 
-    @property
+    @cached_property
+    def _ladders(self) -> dict[str, tuple[Variant, ...]]:
+        ordered = sorted((v for v in self.variants if v.priced), key=lambda v: (v.energy_high, v.name))
+        return {task: tuple(v for v in ordered if v.task == task) for task in self.tasks}
+
+    @cached_property
     def floor(self) -> Variant | None:
         """The variant that always may run."""
         return next((v for v in self.variants if v.floor), None)

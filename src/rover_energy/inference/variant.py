@@ -77,7 +77,7 @@ class Variant(Parameters):
     @property
     def priced(self) -> bool:
         """It has an energy, so it may be planned with."""
-        return self.price.metered
+        return self.provenance is not Provenance.UNKNOWN
 
     @property
     def quality_per_joule(self) -> float:
