@@ -14,6 +14,7 @@ from typing import Any
 
 from rover_energy.mission import MissionParameters
 from rover_energy.nodes import settings, topics
+from rover_energy.nodes.inference_settings import INFERENCE
 from rover_energy.parameters import Parameters, describe
 from rover_energy.planning import model, optimiser, transcription, world
 from rover_energy.planning.refusal import REMEDIES
@@ -116,7 +117,7 @@ def margin_table() -> str:
 
 def node_tables() -> str:
     """The parameters of every node."""
-    return "\n\n".join(f"### {name}\n\n{parameter_table(group)}" for name, group in settings.ALL.items())
+    return "\n\n".join(f"### {name}\n\n{parameter_table(group)}" for name, group in {**settings.ALL, **INFERENCE}.items())
 
 
 def signal_table() -> str:

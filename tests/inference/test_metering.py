@@ -106,8 +106,8 @@ def test_trapezoids_of_a_power_trace() -> None:
 
 
 def test_published_layouts_are_read_by_name(tmp_path: Path) -> None:
-    rows = ["Unnamed: 0,timestamp,datetime,consumption,exe", "0,100.0,x,2.0,a", "1,100.1,x,,a"]
-    (tmp_path / "power.csv").write_text("\n".join([*rows, "2,100.1,x,4.0,a", "3,100.1,x,6.0,a", "4,100.3,x,1.0,a"]), encoding="utf-8")
+    rows = ["Unnamed: 0,timestamp,datetime,consumption,exe", "0,100.0,x,2.0,a", "1,100.1,x,,a", "2,100.1,x,4.0,a"]
+    (tmp_path / "power.csv").write_text("\n".join([*rows, "3,100.1,x,6.0,a", "4,100.3,x,1.0,a"]), encoding="utf-8")
     trace = read_trace(tmp_path / "power.csv")
     assert trace.time.tolist() == [100.0, 100.1, 100.3]
     assert trace.power.tolist() == [2.0, 5.0, 1.0]

@@ -150,3 +150,12 @@ class Accountant:
             "outcomes": {outcome.name.lower(): count for outcome, count in self.outcomes.items()},
             "receipts_twice": self.twice, "violations": len(self.violations()), "quote_error": quote_error(tuple(self.receipts)),
         }  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """Data for strict JSON: what is not a finite number is null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

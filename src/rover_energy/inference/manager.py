@@ -107,15 +107,50 @@ class Manager:
 
     def step(self, now: float) -> tuple[list[Start], list[Start]]:
         """What to start and what to stop now. What is stopped must still be finished, with what it took."""
-        self.budget.advance(now)
-        stop = self._stop(self.budget.too_much() + [r for r in self.budget.overdue(now) if r.name in self.running])
         self._expire(now)
-        starts = self._start_floor(now) if self.waiting else []
-        grant = self.budget.grant if self.waiting else None
-        if grant is not None and grant.mode is not Mode.FLOOR and not stop:
-            starts += self._start_urgent(now, grant)
-            starts += self._start_deferrable(now, grant)
-        return starts, list({s.request.name: s for s in stop}.values())
+        stop = self.to_stop(now)
+        starts = []
+        for request in sorted(self.waiting.values(), key=self._rank):
+            if not stop or self._is_floor(request):
+                start = self._start(request, now)
+                starts += [start] if start else []
+        return starts, stop
+
+    def to_stop(self, now: float) -> list[Start]:
+        """Runs that the present grant does not carry, or that last too long."""
+        self.budget.advance(now)
+        if not self.running:
+            return []
+        found = self._stop(self.budget.too_much() + self.budget.overdue(now))
+        return list({s.request.name: s for s in found}.values())
+
+    def ask(self, request: Request, now: float) -> Start | str:
+        """Start this one request now, or say why not; it then counts as waiting until its deadline, and may be asked again.
+
+        For networks that run elsewhere: they ask before each run.
+        """
+        self._expire(now)
+        known = self.waiting.get(request.name)
+        if known is None and (problem := self.submit(request, now)):
+            return problem
+        start = self._start(known or request, now)
+        if start is not None:
+            return start
+        return "there is no valid grant" if self.budget.grant is None else "the present grant does not carry it"
+
+    def _is_floor(self, request: Request) -> bool:
+        return self.store.floor is not None and request.task == self.store.floor.task and not request.deferrable
+
+    def _rank(self, request: Request) -> tuple[bool, bool, float, float, str]:
+        return (not self._is_floor(request), request.deferrable, -request.weight, request.deadline, request.name)
+
+    def _start(self, request: Request, now: float) -> Start | None:
+        if self._is_floor(request):
+            return self._start_floor(request, now)
+        grant = self.budget.grant
+        if grant is None or grant.mode is Mode.FLOOR:
+            return None
+        return self._start_deferrable(request, now, grant) if request.deferrable else self._start_urgent(request, now, grant)
 
     def _expire(self, now: float) -> None:
         for request in [r for r in self.waiting.values() if not now < r.deadline]:
@@ -135,19 +170,14 @@ class Manager:
         self.running[request.name] = start
         return start
 
-    def _start_floor(self, now: float) -> list[Start]:
-        """The reserved perception, where the grant does not give it anything better."""
+    def _start_floor(self, request: Request, now: float) -> Start | None:
+        """The reserved perception out of its own bucket, where the grant does not give it anything better."""
         variant = self.store.floor
         if variant is None:
-            return []
-        mine = sorted((r for r in self.waiting.values() if r.task == variant.task and not r.deferrable), key=lambda r: r.deadline)
-        starts: list[Start] = []
-        for request in mine:
-            better = self._affordable_better(request, variant, now)
-            start = None if better is None else self._begin(request, better, now)
-            start = start or self._begin(request, variant, now, floor=True) or self._begin(request, variant, now)
-            starts += [start] if start else []
-        return starts
+            return None
+        better = self._affordable_better(request, variant, now)
+        start = None if better is None else self._begin(request, better, now)
+        return start or self._begin(request, variant, now, floor=True) or self._begin(request, variant, now)
 
     def _affordable_better(self, request: Request, floor: Variant, now: float) -> Variant | None:
         """The variant that the grant affords this task, if it is better than the floor's and in time."""
@@ -183,15 +213,7 @@ class Manager:
         left = min((r.deadline - self.budget.now for r in mine), default=math.inf)
         return TaskDemand(task, count, sum(weights) / len(weights), max(left / self.slack, 1e-9))
 
-    def _start_urgent(self, now: float, grant: Grant) -> list[Start]:
-        floor, starts = self.store.floor, []
-        mine = [r for r in self.waiting.values() if not r.deferrable and (floor is None or r.task != floor.task)]
-        for request in sorted(mine, key=lambda r: (-r.weight, r.deadline, r.name)):
-            start = self._begin_chosen(request, now, grant)
-            starts += [start] if start else []
-        return starts
-
-    def _begin_chosen(self, request: Request, now: float, grant: Grant) -> Start | None:
+    def _start_urgent(self, request: Request, now: float, grant: Grant) -> Start | None:
         """With the chosen variant, or with a cheaper one when it is the last moment at which that can still be in time."""
         variant = self._choose(now).get(request.task)
         start = None if variant is None else self._begin(request, variant, now)
@@ -201,19 +223,16 @@ class Manager:
                 start = self._begin(request, other, now)
         return start
 
-    def _start_deferrable(self, now: float, grant: Grant) -> list[Start]:
+    def _start_deferrable(self, request: Request, now: float, grant: Grant) -> Start | None:
         """What can wait: on surplus, or when it would otherwise be late; with the best variant that fits."""
-        starts = []
         surplus = grant.mode is Mode.SURPLUS and grant.intensity < self.surplus_below
-        for request in sorted((r for r in self.waiting.values() if r.deferrable), key=lambda r: (r.deadline, r.name)):
-            for variant in sorted(self._allowed(request.task, grant), key=lambda v: -v.quality):
-                units = math.ceil(request.amount / variant.batch)
-                last = request.deadline - (variant.latency * self.slack * units + 2.0 * self.horizon)
-                start = self._begin(request, variant, now) if surplus or now >= last else None
-                if start is not None:
-                    starts.append(start)
-                    break
-        return starts
+        for variant in sorted(self._allowed(request.task, grant), key=lambda v: -v.quality):
+            units = math.ceil(request.amount / variant.batch)
+            last = request.deadline - (variant.latency * self.slack * units + 2.0 * self.horizon)
+            start = self._begin(request, variant, now) if surplus or now >= last else None
+            if start is not None:
+                return start
+        return None
 
     # ------------------------------------------------------------------------------------------------------- outgoing
 
