@@ -56,8 +56,8 @@ def figures(seeds: Sequence[int]) -> list[Figure]:
         Figure("grants", "worth of the bound of all schedules [%]", column["worth_of_bound_percent"], 90.0, True, kind),
         Figure("grants", "worth over the best fixed choice", tuple(map(against_fixed, seeds)), 1.0, True, kind),
         Figure(
-            "grants", "hazards in time with a tenth of the grants [%]", tuple(c["hazards_in_time_percent"] for c in cut), 99.0, True,
-            kind,
+            "grants", "hazards in time with a tenth of the grants [%]", tuple(c["hazards_in_time_percent"] for c in cut), 99.0,
+            True, kind,
         ),
         Figure("grants", "deferrable energy taken on surplus [%]", column["deferrable_on_surplus_percent"], 50.0, True, kind),
         Figure("grants", "energy that the bus could not serve [J]", column["unserved_J"], 0.0, False, kind),
