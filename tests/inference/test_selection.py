@@ -36,7 +36,7 @@ def test_knapsack_is_brute_force(tasks: list, energy: float, power: float) -> No
     best = 0.0
     for combination in itertools.product(*([None, *variants[d.task]] for d in demands)):
         used = [(v, d) for v, d in zip(combination, demands, strict=True) if v is not None]
-        fits = sum(v.energy_high * d.count for v, d in used) <= energy and sum(v.peak_power for v, _ in used) <= power
+        fits = sum(v.energy * d.count for v, d in used) <= energy and sum(v.peak_power for v, _ in used) <= power
         if fits and all(v.latency <= d.deadline for v, d in used):
             best = max(best, sum(d.weight * d.count * v.quality for v, d in used))
     assert found.worth == pytest.approx(best, abs=1e-9)

@@ -21,6 +21,7 @@ from rover_energy.inference.store import Store
 from rover_energy.inference.variant import Variant
 
 LIMIT = 1000  # requests that may wait
+PACKING = 0.85  # share of power times time that runs of different length can fill
 
 
 @dataclass(frozen=True)
@@ -197,9 +198,9 @@ class Manager:
         demands = [self._expected(task, period) for task in self.store.tasks]
         wanted = [d for d in demands if d.count > 0.0]
         variants = {d.task: self._allowed(d.task, grant) for d in wanted}
-        energy = self.budget.energy_left / self.margin
         limit = max(0.0, grant.power_limit - self.budget.floor.peak_power)
-        return dict(select(wanted, variants, energy=energy, power=limit, period=max(period, 1.0)).chosen)
+        turns = PACKING * max(period, 1.0)
+        return dict(select(wanted, variants, energy=self.budget.energy_left, power=limit, period=turns).chosen)
 
     def _allowed(self, task: str, grant: Grant) -> tuple[Variant, ...]:
         found = self.store.of_task(task)

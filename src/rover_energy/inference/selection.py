@@ -46,7 +46,7 @@ def options(
     for v in variants:
         if v.priced and v.latency <= demand.deadline and v.peak_power <= power:
             share = 1.0 if period is None else demand.count * v.latency / period
-            found.append((v, demand.count * v.energy_high, share * v.peak_power, demand.weight * demand.count * v.quality))
+            found.append((v, demand.count * v.energy, share * v.peak_power, demand.weight * demand.count * v.quality))
     return found
 
 
@@ -56,7 +56,7 @@ def select(
 ) -> Selection:  # fmt: skip
     """One variant per task, so that the worth is greatest within energy [J] and power [W].
 
-    Without a period [s] all chosen variants must be able to run at once: their peaks add up. With one they may take
+    Energies are medians: what a run may take beyond is the reservation's matter. Without a period [s] all chosen variants must be able to run at once: their peaks add up. With one they may take
     turns: what adds up are the peaks times the share of the period that their runs last.
 
     Exact: partial selections that another one beats in energy, power and worth are dropped, no others. Of equal worth,
