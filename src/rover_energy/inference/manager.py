@@ -21,7 +21,6 @@ from rover_energy.inference.store import Store
 from rover_energy.inference.variant import Variant
 
 LIMIT = 1000  # requests that may wait
-PACKING = 0.85  # share of power times time that runs of different length can fill
 
 
 @dataclass(frozen=True)
@@ -199,8 +198,8 @@ class Manager:
         wanted = [d for d in demands if d.count > 0.0]
         variants = {d.task: self._allowed(d.task, grant) for d in wanted}
         limit = max(0.0, grant.power_limit - self.budget.floor.peak_power)
-        turns = PACKING * max(period, 1.0)
-        return dict(select(wanted, variants, energy=self.budget.energy_left, power=limit, period=turns).chosen)
+        energy = self.budget.energy_left
+        return dict(select(wanted, variants, energy=energy, power=limit, period=max(period, 1.0)).chosen)
 
     def _allowed(self, task: str, grant: Grant) -> tuple[Variant, ...]:
         found = self.store.of_task(task)

@@ -56,7 +56,8 @@ def select(
 ) -> Selection:  # fmt: skip
     """One variant per task, so that the worth is greatest within energy [J] and power [W].
 
-    Energies are medians: what a run may take beyond is the reservation's matter. Without a period [s] all chosen variants must be able to run at once: their peaks add up. With one they may take
+    Energies are medians: what a run may take beyond is the reservation's matter. Without a period [s] all chosen
+    variants must be able to run at once: their peaks add up. With one they may take
     turns: what adds up are the peaks times the share of the period that their runs last.
 
     Exact: partial selections that another one beats in energy, power and worth are dropped, no others. Of equal worth,

@@ -27,6 +27,7 @@ from rover_energy.power.storage import step_battery
 
 Array = NDArray[np.float64]
 SOL = 88775.244  # [s] of Mars
+LOAD = 0.8  # mean power of a run over its peak
 NOISE = 0.08  # standard deviation of log(energy taken / median)
 
 
@@ -56,7 +57,7 @@ TASKS: Mapping[str, tuple[float, float, float, bool]] = {
 
 def world(**changes: float) -> SolParameters:
     """The usual sol, with a grant every 40 s."""
-    policy = GrantPolicy(period=40.0, lifetime=80.0, power=8.0, saving_below=2e5, surplus_power=20.0)
+    policy = GrantPolicy(period=40.0, lifetime=80.0, power=12.0, saving_below=2e5, surplus_power=20.0)
     floor = FloorReserve(power=0.03, burst=0.6, peak_power=1.5)
     battery = BatteryParameters(capacity=2.0e6)
     return replace(SolParameters(policy=policy, floor=floor, battery=battery), **changes)
@@ -66,13 +67,14 @@ def random_store(seed: int) -> Store:
     """A ladder of variants per task: more joules buy more quality, with falling returns."""
     rng = np.random.default_rng(seed)
     made = [_variant("hazard-0", "hazard", 0.20, float(rng.uniform(0.78, 0.84)), 1.2, floor=True)]
-    for task, first, steps in (("hazard", 8.0, 1), ("map", 20.0, 3), ("sentinel", 12.0, 3), ("digest", 40.0, 2)):
+    for task, first, steps in (("hazard", 8.0, 1), ("map", 30.0, 3), ("sentinel", 18.0, 3), ("digest", 60.0, 2)):
         quality, energy = float(rng.uniform(0.55, 0.75)), first * float(rng.uniform(0.7, 1.3))
         if task == "hazard":
             quality = float(rng.uniform(0.90, 0.96))
         for k in range(steps):
             name = f"{task}-{k + 1}"
-            made.append(_variant(name, task, energy, quality, float(rng.uniform(2.0, 6.0))))
+            power = float(rng.uniform(3.8, 4.5) if task == "hazard" else rng.uniform(1.5, 4.0))
+            made.append(_variant(name, task, energy, quality, power))
             quality, energy = quality + 0.6 * (0.97 - quality), energy * float(rng.uniform(2.0, 4.0))
     return Store.of(made, f"random store {seed}")
 
@@ -211,7 +213,7 @@ class Sol:
         """When a run ends, what it takes by then, and whether it is stopped because its reservation is used up."""
         wanted = start.variant.energy * start.request.amount * self.script.luck[start.request.name]
         taken = min(wanted, start.energy)
-        seconds = taken / (0.8 * start.variant.peak_power)
+        seconds = taken / (LOAD * start.variant.peak_power)
         return now + seconds, start.request.name, taken, taken < wanted
 
     def _end(self, name: str, now: float, *, aborted: bool) -> None:

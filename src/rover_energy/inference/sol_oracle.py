@@ -12,7 +12,7 @@ from scipy.sparse import coo_matrix
 from rover_energy.errors import RoverEnergyError
 from rover_energy.inference.grants import FloorReserve, Grant, Mode
 from rover_energy.inference.receipts import Request
-from rover_energy.inference.sol import Script
+from rover_energy.inference.sol import LOAD, Script
 from rover_energy.inference.store import Store
 from rover_energy.inference.variant import Variant
 
@@ -36,9 +36,10 @@ def upper_bound(script: Script, grants: Sequence[Grant], store: Store, reserve: 
     """Greatest worth of the requests within the grants, each run knowing what it will take.
 
     The knapsack over all requests, variants and grants in force between request and deadline, with parts of runs allowed:
-    a linear programme, so at least as much as any schedule can reach. Raises OracleError when it is not solved.
+    a linear programme, so at least as much as any schedule can reach. Each grant bounds the energy, and the power that
+    runs outside the floor keep times the time they last. Raises OracleError when it is not solved.
     """
-    cost, value, owner, bin_ = [], [], [], []
+    cost, area, value, owner, bin_ = [], [], [], [], []
     for i, request in enumerate(script.requests):
         variants = store.of_task(request.task)
         first, last = int(request.stamp // period), min(int(request.deadline // period), len(grants) - 1)
@@ -48,14 +49,18 @@ def upper_bound(script: Script, grants: Sequence[Grant], store: Store, reserve: 
                 options[k, v.name] = v
         for (k, _), v in options.items():
             cost.append(v.energy * script.luck[request.name])
+            area.append(0.0 if v is store.floor else cost[-1] / LOAD)
             value.append(request.weight * v.quality)
             owner.append(i)
             bin_.append(k)
-    n, requests = len(cost), len(script.requests)
-    rows = np.concatenate((owner, requests + np.array(bin_, dtype=int)))
-    matrix = coo_matrix((np.concatenate((np.ones(n), cost)), (rows, np.tile(np.arange(n), 2))), (requests + len(grants), n))
-    limits = [min(g.energy, g.power_limit * period) + reserve.burst for g in grants]
-    solved = linprog(-np.array(value), A_ub=matrix.tocsr(), b_ub=np.concatenate((np.ones(requests), limits)), method="highs")
+    n, requests, bins = len(cost), len(script.requests), np.array(bin_, dtype=int)
+    rows = np.concatenate((owner, requests + bins, requests + len(grants) + bins))
+    entries = np.concatenate((np.ones(n), cost, area))
+    matrix = coo_matrix((entries, (rows, np.tile(np.arange(n), 3))), (requests + 2 * len(grants), n))
+    energy = [min(g.energy, g.power_limit * period) + reserve.burst for g in grants]
+    power = [max(0.0, g.power_limit - reserve.peak_power) * period for g in grants]
+    limits = np.concatenate((np.ones(requests), energy, power))
+    solved = linprog(-np.array(value), A_ub=matrix.tocsr(), b_ub=limits, method="highs")
     if solved.status != 0:
         raise OracleError(f"oracle: {solved.message}")
     return float(-solved.fun)
