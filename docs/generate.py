@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from rover_energy.inference.variant import Variant
 from rover_energy.mission import MissionParameters
 from rover_energy.nodes import settings, topics
 from rover_energy.nodes.inference_settings import INFERENCE
@@ -155,6 +156,7 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "view topics": ("views.md", view_table),
     "slow link": ("views.md", beacon_table),
     "node parameters": ("topics.md", node_tables),
+    "variant": ("inference.md", lambda: parameter_table(Variant)),
 }
 
 

@@ -22,6 +22,8 @@ BUILD_INPUTS = ("pyproject.toml", "setup.py", "package.xml", "LICENSE", "resourc
 OPTIONAL = (
     "rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces", "rosbags", "mcap", "foxglove",
     "rerun", "pyarrow", "duckdb", "distributed",
+    "rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces",
+    "torch", "sklearn", "onnx", "onnxruntime", "zeus",
 )  # fmt: skip
 ROSDEP_KEYS = {  # requirement -> key of the rosdep database
     "numpy": "python3-numpy",
@@ -155,6 +157,9 @@ def test_all_is_the_sum_of_the_extras_for_users(installed: Path) -> None:
     names = requirements(installed)
     assert names["all"] == names["terrain"] | names["report"] | names["cli"] | names["simulation"] | names["audit"]
     assert set(names) == {"", "terrain", "report", "cli", "simulation", "audit", "all", "ros", "tables", "views", "test", "bench"}
+    assert names["all"] == names["terrain"] | names["report"] | names["cli"] | names["simulation"]
+    assert set(names) == {"", "terrain", "report", "cli", "simulation", "all", "ros", "tables", "test", "bench"}
+    assert set(names) == {"", "terrain", "report", "cli", "simulation", "all", "infer", "ros", "test", "bench"}
 
 
 def test_dependencies_are_explained(installed: Path) -> None:

@@ -27,7 +27,7 @@ def figures(seeds: Sequence[int]) -> list[Figure]:
     identity = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        rows = [CarbonRow(str(i), *(float(v) for v in rng.lognormal((5.0, 11.0, 6.0), 1.0))) for i in range(200)]
+        rows = [CarbonRow(str(i), *(float(v) for v in rng.lognormal((5.0, 11.0, 5.5), (1.0, 1.0, 0.5)))) for i in range(200)]
         pairs = [
             (r.carbon, green_algorithms(
                 Computation(seconds=r.seconds, cores=0, gpus=1, gpu_power=r.power, pue=1.0, carbon_intensity=r.intensity)
