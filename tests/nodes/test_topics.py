@@ -27,7 +27,7 @@ def test_table_is_consistent() -> None:
 
 
 @needs_ros
-@pytest.mark.parametrize("topic", (*TOPICS, *INFERENCE_TOPICS), ids=lambda topic: topic.name)
+@pytest.mark.parametrize("topic", [*TOPICS, *INFERENCE_TOPICS], ids=lambda topic: topic.name)
 def test_types_exist(topic) -> None:  # type: ignore[no-untyped-def]
     from rover_energy.nodes.ros import message_class
 

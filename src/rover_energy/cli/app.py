@@ -14,8 +14,8 @@ from rover_energy.cli.demo import demo
 from rover_energy.cli.drive import drive
 from rover_energy.cli.forecast_score import forecast_score
 from rover_energy.cli.import_logs import app as import_logs
-from rover_energy.cli.meters import meters
 from rover_energy.cli.infer import app as infer
+from rover_energy.cli.meters import meters
 from rover_energy.cli.plan import plan
 from rover_energy.cli.refit import refit
 from rover_energy.cli.replay import replay

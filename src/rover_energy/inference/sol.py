@@ -55,12 +55,12 @@ TASKS: Mapping[str, tuple[float, float, float, bool]] = {
 }  # fmt: skip
 
 
-def world(**changes: float) -> SolParameters:
+def world(*, seconds: float = SOL, grant_share: float = 1.0) -> SolParameters:
     """The usual sol, with a grant every 40 s."""
     policy = GrantPolicy(period=40.0, lifetime=80.0, power=12.0, saving_below=2e5, surplus_power=20.0)
     floor = FloorReserve(power=0.03, burst=0.6, peak_power=1.5)
     battery = BatteryParameters(capacity=2.0e6)
-    return replace(SolParameters(policy=policy, floor=floor, battery=battery), **changes)
+    return SolParameters(seconds=seconds, grant_share=grant_share, policy=policy, floor=floor, battery=battery)
 
 
 def random_store(seed: int) -> Store:
@@ -105,7 +105,8 @@ def write_script(p: SolParameters, seed: int) -> Script:
     shadow = np.repeat(rng.random(math.ceil(len(t) / 15)) < 0.25, 15)[: len(t)]
     pv = p.pv_power * np.maximum(0.0, height) * np.where(shadow, 0.15, 1.0)
     driving = np.repeat(rng.random(math.ceil(len(t) / 45)) < 0.4, 45)[: len(t)] & (height > 0.3)
-    requests, luck = [], {}
+    requests: list[Request] = []
+    luck: dict[str, float] = {}
     for task, (pause, weight, patience, deferrable) in TASKS.items():
         at = float(rng.exponential(pause / p.load))
         while at < p.seconds:

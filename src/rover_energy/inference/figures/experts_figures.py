@@ -28,9 +28,9 @@ DECAY = 1e-2
 class Bench:
     """Experts with their answers. answers: (experts, n, classes) on training, calibration and test data."""
 
-    x: tuple[Array, Array, Array]
-    y: tuple[Array, Array, Array]
-    answers: tuple[Array, Array, Array]
+    x: tuple[Array, ...]
+    y: tuple[Array, ...]
+    answers: tuple[Array, ...]
     energies: Array
     latencies: Array
 

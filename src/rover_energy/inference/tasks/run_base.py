@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,22 +56,21 @@ def candidates(seed: int) -> list[tuple[str, tuple[float, ...], Callable[[], Any
     made: list[tuple[str, tuple[float, ...], Callable[[], Any]]] = []
     for c in (0.01, 0.1, 1.0, 10.0):
         for steps in (20, 100, 400):
-            made.append(("linear", (c, steps), lambda c=c, s=steps: linear.LogisticRegression(C=c, max_iter=s)))
+            made.append(("linear", (c, steps), partial(linear.LogisticRegression, C=c, max_iter=steps)))
     for depth in (2, 4, 6, 8, 12, 20):
-        made.append(("tree", (depth, 1), lambda d=depth: tree.DecisionTreeClassifier(max_depth=d, random_state=seed)))
+        made.append(("tree", (depth, 1), partial(tree.DecisionTreeClassifier, max_depth=depth, random_state=seed)))
     for name in ("RandomForestClassifier", "ExtraTreesClassifier"):
         for trees in (5, 20, 60):
             for depth in (4, 8, 16):
-                kind = getattr(ensemble, name)
-                made.append((name, (trees, depth), lambda k=kind, n=trees, d=depth: k(n, max_depth=d, random_state=seed)))
+                kind = partial(getattr(ensemble, name), trees, max_depth=depth, random_state=seed)
+                made.append((name, (trees, depth), kind))
     for k in (1, 3, 5, 9, 15, 25):
-        made.append(("neighbours", (k, 1), lambda k=k: near.KNeighborsClassifier(k)))
+        made.append(("neighbours", (k, 1), partial(near.KNeighborsClassifier, k)))
     for width in (8, 16, 32, 64, 128):
         for steps in (10, 30, 90):
-            make = lambda w=width, s=steps: network.MLPClassifier((w,), max_iter=s, random_state=seed)  # noqa: E731
-            made.append(("network", (width, steps), make))
+            made.append(("network", (width, steps), partial(network.MLPClassifier, (width,), max_iter=steps, random_state=seed)))
     for smooth in (1e-9, 1e-3, 1e-1):
-        made.append(("bayes", (smooth, 1), lambda v=smooth: bayes.GaussianNB(var_smoothing=v)))
+        made.append(("bayes", (smooth, 1), partial(bayes.GaussianNB, var_smoothing=smooth)))
     return made
 
 
