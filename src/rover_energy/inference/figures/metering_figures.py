@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def deployment(seed: int) -> dict[str, float]:
     points = []
     for batch in BATCHES:
         part = np.ascontiguousarray(x[:batch])
-        points.append(OperatingPoint(batch, steady_state(lambda part=part: network(part), batch, calls=max(3, 512 // batch))))
+        points.append(OperatingPoint(batch, steady_state(partial(network, part), batch, calls=max(3, 512 // batch))))
     best = best_batch(points, LIMIT)
     one, chosen = points[0].measured, points[0] if best is None else best
     parts = [network(x[i : i + 1]) for i in range(64)]

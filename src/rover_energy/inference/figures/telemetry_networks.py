@@ -14,7 +14,7 @@ TRAINING, CALIBRATION, TEST, EPOCHS, RATE = 3000, 256, 800, 4, 3e-3
 @cache
 def data(seed: int) -> tuple[Any, Any, Any]:
     """Training, calibration and test tokens."""
-    return tuple(sequences(seed + 100 * k, n) for k, n in enumerate((TRAINING, CALIBRATION, TEST), start=1))  # type: ignore[return-value]
+    return tuple(sequences(seed + 100 * k, n) for k, n in enumerate((TRAINING, CALIBRATION, TEST), start=1))
 
 
 @cache

@@ -54,7 +54,7 @@ def build_store(folder: Path, seed: int, began: Callable[[str], None] = lambda _
     return store
 
 
-def graded(scores: Any, labels: Any) -> dict[str, float]:
+def graded(scores: Any, labels: Any) -> dict[str, Any]:
     """Quality and its interval."""
     right = int((np.asarray(scores).argmax(axis=1) == np.asarray(labels)).sum())
     low, high = wilson(right, len(labels))

@@ -64,7 +64,7 @@ def write_int8(full: Path, path: Path, calibration: NDArray[np.float32]) -> None
     """Quantise an ONNX file statically: weights by channel and activations in int8, ranges from calibration data."""
     quantization = need("onnxruntime.quantization", PURPOSE, "onnxruntime")
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined,misc]
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined]
         def __init__(self) -> None:
             self.batches = iter(np.array_split(calibration, 4))
 

@@ -107,7 +107,8 @@ def naive(p: dict[str, Any], tokens: Any, size: Size, bits: int) -> Quantiser:
 def smooth_quant(p: dict[str, Any], tokens: Any, size: Size, bits: int) -> Quantiser:
     """Scales s = max|x|^a / max|w|^(1 - a) per channel, then ranges by the largest values."""
     torch = torch_of()
-    made, largest = Quantiser(size, bits), {}
+    made = Quantiser(size, bits)
+    largest: dict[str, Any] = {}
 
     def watch(x: Any, weights: Any, name: str) -> Any:
         top = x.abs().flatten(0, -2).amax(dim=0)

@@ -28,7 +28,7 @@ POOLED = 4  # spikes that an average pool of 2 x 2 hands on, counted one by one
 def _spike() -> Any:
     torch = torch_of()
 
-    class Spike(torch.autograd.Function):  # type: ignore[name-defined,misc]
+    class Spike(torch.autograd.Function):  # type: ignore[name-defined]
         @staticmethod
         def forward(context: Any, z: Any) -> Any:
             context.save_for_backward(z)
