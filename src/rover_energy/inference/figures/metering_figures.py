@@ -5,13 +5,15 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rover_energy.inference.figures.figure import Figure
 from rover_energy.inference.figures.terrain_networks import terrain
+from rover_energy.inference.learning.classifiers import Data, train_flat
 from rover_energy.inference.learning.export import Session, write_int8, write_onnx
 from rover_energy.inference.learning.language import CONTEXT, Size, logits, make_weights
 from rover_energy.inference.learning.tools import torch_of
@@ -25,31 +27,26 @@ SIZES = {"small": Size(32, 1, 2), "middle": Size(64, 3, 4), "large": Size(128, 4
 CALLS, TRAINED = 210, 140
 
 
-@cache
-def deployment(seed: int) -> dict[str, float]:
-    """Batches and int8 of the large terrain network."""
-    data, large, _ = terrain(seed)
-    x = data.test_x.numpy()
+def deployed(network: Any, data: Data) -> dict[str, float]:
+    """Batches and int8 of one network through ONNX Runtime."""
+    x, labels = data.test_x.numpy(), data.test_y.numpy()
     with tempfile.TemporaryDirectory() as folder:
         full, whole = Path(folder) / "f.onnx", Path(folder) / "i.onnx"
-        write_onnx(large, (CHANNELS, SIDE, SIDE), full)
+        write_onnx(network, (CHANNELS, SIDE, SIDE), full)
         write_int8(full, whole, data.calibration_x[:256].numpy())
-        network, small = Session(full), Session(whole)
+        floats, integers = Session(full), Session(whole)
     points = []
     for batch in BATCHES:
         part = np.ascontiguousarray(x[:batch])
-        points.append(OperatingPoint(batch, steady_state(partial(network, part), batch, calls=max(3, 512 // batch))))
-    best = best_batch(points, LIMIT)
-    one, chosen = points[0].measured, points[0] if best is None else best
-    parts = [network(x[i : i + 1]) for i in range(64)]
-    equal = float(np.abs(np.concatenate(parts) - network(x[:64])).max())
-    whole_batch = np.ascontiguousarray(x[:64])
-    integers = steady_state(lambda: small(whole_batch), 64, calls=10)
-    floats = steady_state(lambda: network(whole_batch), 64, calls=10)
-    right = [float((s(x).argmax(axis=1) == data.test_y.numpy()).mean()) for s in (network, small)]
+        points.append(OperatingPoint(batch, steady_state(partial(floats, part), batch, calls=max(3, 512 // batch))))
+    one, best = points[0].measured, best_batch(points, LIMIT) or points[0]
+    alone = np.concatenate([floats(x[i : i + 1]) for i in range(64)])
+    part = np.ascontiguousarray(x[:64])
+    small, large = (steady_state(partial(session, part), 64, calls=10).energy.joules for session in (integers, floats))
+    right = [float((session(x).argmax(axis=1) == labels).mean()) for session in (floats, integers)]
     return {
-        "saving": 100.0 * (1.0 - chosen.measured.energy.joules / one.energy.joules), "spread": 100.0 * chosen.measured.spread,
-        "difference": equal, "int8": integers.energy.joules / floats.energy.joules, "lost": 100.0 * (right[0] - right[1]),
+        "saving": 100.0 * (1.0 - best.measured.energy.joules / one.energy.joules), "spread": 100.0 * best.measured.spread,
+        "difference": float(np.abs(alone - floats(part)).max()), "int8": small / large, "lost": 100.0 * (right[0] - right[1]),
     }  # fmt: skip
 
 
@@ -91,7 +88,9 @@ def quotes(seed: int) -> dict[str, float]:
 
 def one_seed(seed: int) -> dict[str, float]:
     """Everything of one seed."""
-    return {**deployment(seed), **quotes(seed)}
+    data, large, _ = terrain(seed)
+    convolutions = {f"conv {name}": value for name, value in deployed(large, data).items()}
+    return {**deployed(train_flat(data, seed), data), **convolutions, **quotes(seed)}
 
 
 def figures(seeds: Sequence[int]) -> list[Figure]:
@@ -102,11 +101,18 @@ def figures(seeds: Sequence[int]) -> list[Figure]:
     melodi = "R2 .9962 on sensors; here processor time stands for energy, so part of the fit is circular"
     return [
         Figure(
-            "ML.ENERGY", "saved by the batch under 100 ms [%]", column["saving"], 40.0, True, kind, (0.0,) * len(found), "batch 1"
+            "ML.ENERGY",
+            "saved by the batch under 100 ms [%]",
+            column["saving"],
+            40.0,
+            True,
+            kind,
+            column["conv saving"],
+            "convolutions",
         ),
         Figure("ML.ENERGY", "spread of 7 windows over their median [%]", column["spread"], 10.0, False, kind),
         Figure("ML.ENERGY", "largest difference of scores by the batch", column["difference"], 1e-4, False, kind),
-        Figure("int8", "processor time over fp32", column["int8"], 0.6, False, kind, (1.0,) * len(found), "fp32"),
+        Figure("int8", "processor time over fp32", column["int8"], 0.6, False, kind, column["conv int8"], "convolutions"),
         Figure("int8", "accuracy lost [pt]", column["lost"], 1.0, False, kind),
         Figure("MELODI", "R2 of quotes, held out", column["r2"], 0.95, True, kind, column["plain"], "no interaction", melodi),
         Figure("MELODI", "R2 above prompt and variant only", column["prompt"], 0.2, True, kind),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rover_energy.inference.learning.activations import Quantised, calibrate
-from rover_energy.inference.learning.classifiers import Data, distil_swift, operations, patches, train_super
+from rover_energy.inference.learning.classifiers import Data, distil_swift, operations, patches, train_flat, train_super
 from rover_energy.inference.learning.export import Session, write_int8, write_onnx
 from rover_energy.inference.learning.spiking import AC, MAC, Spiking, energy, iterate
 from rover_energy.inference.learning.tools import logits_of
@@ -35,7 +35,7 @@ def build_store(folder: Path, seed: int, began: Callable[[str], None] = lambda _
     began("int8")
     source = f"rover-energy infer build --seed {seed}"
     variants = []
-    for name, network in (("swift", small), ("super", large)):
+    for name, network in (("swift", small), ("flat", train_flat(data, seed)), ("super", large)):
         full, whole = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
         write_onnx(network, (CHANNELS, SIDE, SIDE), full)
         write_int8(full, whole, data.calibration_x[:256].numpy())

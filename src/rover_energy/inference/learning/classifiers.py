@@ -53,6 +53,14 @@ def build_swift() -> Any:
     )  # fmt: skip
 
 
+def build_flat() -> Any:
+    """Matrix products only, 0.6 M operations: the kind of network that int8 makes cheaper on a processor."""
+    nn = seeded(0).nn
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(CHANNELS * SIDE**2, 768), nn.ReLU(), nn.Linear(768, 256), nn.ReLU(), nn.Linear(256, len(CLASSES)),
+    )  # fmt: skip
+
+
 def operations(network: Any) -> list[int]:
     """Multiply-accumulates of one answer, layer by layer."""
     torch = seeded(0)
@@ -73,6 +81,17 @@ def train_super(data: Data, seed: int, epochs: int = 12) -> Any:
     for weights in network.parameters():
         torch.nn.init.kaiming_uniform_(weights, nonlinearity="relu")
     train(network, network.parameters(), data.x, data.y, epochs=epochs, rate=2e-3, seed=seed)
+    return network.eval()
+
+
+def train_flat(data: Data, seed: int, epochs: int = 8) -> Any:
+    """The network of matrix products, trained with the labels."""
+    seeded(seed)
+    network = build_flat()
+    for layer in network:
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+    train(network, network.parameters(), data.x, data.y, epochs=epochs, rate=1e-3, seed=seed)
     return network.eval()
 
 
