@@ -59,8 +59,8 @@ def shown(values: Sequence[float]) -> str:
 #: name: module that has `figures(seeds) -> list[Figure]`, in the order of the table
 SYSTEMS = {
     "grants": "sol_figures", "cascade": "cascade_figures", "experts": "experts_figures", "recommend": "recommend_figures",
-    "tiers": "tiers_figures", "metering": "metering_figures", "footprint": "footprint_figures", "sizes": "sizes_figures", "spiking": "spiking_figures",
-    "activations": "activation_figures", "integers": "integer_figures", "ternary": "ternary_figures",
+    "tiers": "tiers_figures", "metering": "metering_figures", "footprint": "footprint_figures", "sizes": "sizes_figures",
+    "spiking": "spiking_figures", "activations": "activation_figures", "integers": "integer_figures", "ternary": "ternary_figures",
 }  # fmt: skip
 
 
