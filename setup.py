@@ -39,7 +39,6 @@ EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbag
 EXTRAS["views"] = VIEWS  # not in "all": Rerun's viewer alone takes 300 MB
 # Learning and deployment of networks; on Linux without a GPU take the CPU build of torch from its own index.
 EXTRAS["infer"] = ["torch>=2.6", "scikit-learn>=1.5", "onnx>=1.17", "onnxruntime>=1.20", "zeus>=0.12"]
-EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbags~=0.11.9"]
 EXTRAS["test"] = [
     "pytest>=8",
     "pytest-timeout>=2.3",

@@ -22,9 +22,13 @@ def one_seed(seed: int) -> dict[str, float]:
         return 100.0 * accuracy(made, data.test_x, data.test_y)
 
     direct = right(Quantised(network, plain, BITS))
+    coarse = calibrate(network, data.calibration_x[:500], 2)
+    rough, finer = right(Quantised(network, coarse, 2)), right(Quantised(network, coarse, 2, EXTRA, SHARE))
     bits, exact = deep.stored_bits(data.test_x[:300])
     return {
-        "gain": right(deep) - direct, "bits": bits, "exact": float(exact), "deep": right(deep), "direct": direct,
+        "gain": right(deep) - direct,
+        "gain 2": finer - rough,
+        "deep 2": finer, "bits": bits, "exact": float(exact), "deep": right(deep), "direct": direct,
         "least": right(Quantised(network, least, BITS)), "least gain": right(Quantised(network, least, BITS)) - direct,
         "full": 100.0 * accuracy(network, data.test_x, data.test_y),
     }  # fmt: skip
@@ -48,6 +52,7 @@ def figures(seeds: Sequence[int]) -> list[Figure]:
             "MSE ranges",
             paper,
         ),
+        Figure("DQA", "gain over direct at 2 bits [pt]", column["gain 2"], float("inf"), True, "measured"),
         Figure("DQA", "stored bits per activation", column["bits"], 4.0, False, "measured", (3.0,) * len(found), "direct"),
         Figure("DQA", "codes that come back exactly", column["exact"], 1.0, True, "measured"),
     ]
