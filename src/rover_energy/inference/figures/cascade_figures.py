@@ -12,7 +12,7 @@ from rover_energy.inference.figures.terrain_networks import terrain
 from rover_energy.inference.learning.classifiers import operations
 from rover_energy.inference.learning.tools import logits_of
 
-DROP = 0.005
+DROP = 0.002  # on calibration data; 0.5 pt on test data is wanted
 
 
 def one_seed(seed: int) -> dict[str, float]:
