@@ -9,9 +9,9 @@ from rover_energy.inference.figures.terrain_networks import terrain
 from rover_energy.inference.learning.spiking import convert, energy, iterate, quality, retrain
 from rover_energy.inference.learning.tools import accuracy
 
-LADDER = ((5, 5), (3, 4), (2, 4), (1, 10))
-DIRECT = 12  # epochs of the baseline
-COUNT = 5000  # patches
+LADDER = ((5, 3), (3, 2), (2, 2), (1, 6))
+DIRECT = 8  # epochs of the baseline
+COUNT = 3000  # patches
 
 
 def one_seed(seed: int) -> dict[str, float]:

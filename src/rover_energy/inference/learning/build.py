@@ -20,7 +20,7 @@ from rover_energy.inference.variant import Variant, digest, wilson
 
 STEPS = 6
 TASK, BATCH = "terrain_class", 16
-LADDER, COUNT = ((5, 5), (3, 4), (2, 4), (1, 10)), 5000
+LADDER, COUNT = ((5, 3), (3, 2), (2, 2), (1, 6)), 3000
 CORE_LATENCY = 1e-9  # [s] per addition of a spiking network: an assumption about hardware that is not here
 
 
