@@ -10,7 +10,7 @@ from setuptools import find_packages, setup
 NAME = "rover_energy"
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "src" / NAME
-SHARED_FOLDERS = ("launch", "config", "sim")
+SHARED_FOLDERS = ("launch", "config", "sim", "deploy")
 
 # The ROS 2 wheels exist for this platform only; elsewhere ROS comes from its own installation and colcon.
 ROS_PLATFORM = "sys_platform == 'linux' and platform_machine == 'x86_64'"

@@ -15,6 +15,7 @@ from rover_double import RADIUS, RoverDouble, Truth
 
 from rover_energy.control import controller
 from rover_energy.control.command import StopReason
+from rover_energy.control.controller import Controller
 from rover_energy.control.settings import ControlParameters, WatchParameters
 from rover_energy.simulation.run import SensorNoise, drive_plan
 
@@ -39,8 +40,10 @@ def test_as_planned():
 
 
 @pytest.mark.parametrize(("resistance", "mass", "slip"), list(product((0.8, 1.2), repeat=3)))
-def test_no_corner_of_the_scatter_exceeds_the_limit_even_without_a_cap(resistance, mass, slip):
-    record = drive(Truth(resistance, mass, slip, 1.0, resistance), length=SHORT, enforce_cap=False)
+def test_a_cautious_governor_keeps_the_limit_in_every_corner_of_the_scatter_even_without_a_cap(resistance, mass, slip):
+    p = ControlParameters()
+    cautious = replace(p, governor=replace(p.governor, margin=0.8), estimator=replace(p.estimator, sigmas=2.0))
+    record = drive(Truth(resistance, mass, slip, 1.0, resistance), length=SHORT, enforce_cap=False, control=cautious)
     assert record.reached
     assert record.windows_over == 0
     assert record.lost_time < 0.35
@@ -111,6 +114,35 @@ def test_without_power_the_rover_stands_and_says_so():
     record = drive(spoil=spoiled(lambda m: replace(m, supply_power=m.constant_power)), noise=None, control=control)
     assert record.stop.reason is StopReason.POWER
     assert record.speed[-1] < 0.02
+
+
+def test_a_crawl_that_gets_nowhere_is_stuck_long_before_it_is_late():
+    """0.6 W beyond the constant load: enough to creep, for hours."""
+    w = world()
+    supply = w.rover.loads.base_power + 0.6
+    record = drive(spoil=lambda m: replace(m, supply_power=supply) if m.time >= 5.0 else m)
+    assert record.stop.reason is StopReason.POWER
+    assert record.stop.time < 5.0 + 2.5 * ControlParameters().watch.stuck
+
+
+def test_what_the_raw_ground_forbids_is_not_begun():
+    """A step across the path under one row of wheels leans the body too far; the smooth surface of the plan has none."""
+    w = world()
+    height = w.terrain.height.copy()
+    y = w.terrain.y0 + w.terrain.cell * np.arange(height.shape[0])
+    reference = Controller(plan(), w.surface, w.environment, w.rover, w.mission).reference
+    middle = reference.at(0.5 * reference.duration)
+    height[y > middle.y] += 0.8
+    steep = replace(w.terrain, height=height)
+    wheels = [(a, b) for a in (0.53, 0.0, -0.53) for b in (0.45, -0.45)]
+
+    def begun(terrain):
+        return Controller(plan(), w.surface, w.environment, w.rover, w.mission, terrain=terrain, wheels=wheels)
+
+    assert begun(w.terrain).foreseen is None
+    stop = begun(steep).foreseen
+    assert stop.reason is StopReason.TILT
+    assert stop.foreseen
 
 
 def test_a_battery_too_low_for_the_drive_stops_before_its_floor():

@@ -30,4 +30,4 @@ def mujoco(plan_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Simpl
     """On ground that resists 15 % more than the planner believes."""
     pytest.importorskip("mujoco", reason="mujoco is not installed: pip install 'rover-energy[simulation]'")
     out = tmp_path_factory.mktemp("mujoco") / "out"
-    return drive(plan_folder, out, "--simulator", "mujoco", "--resistance", "1.15")
+    return drive(plan_folder, out, "--simulator", "mujoco", "--resistance", "1.15", "--no-picture")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from rover_energy.nodes.session import Session
 from rover_energy.nodes.supervision import AGAIN, LOST, REFUSALS, Member, Roster, State, Step
 
 NAMES = ("recorder", "power", "drive")
@@ -226,3 +229,13 @@ class RandomGraph(RuleBasedStateMachine):
 
 TestRandomGraph = RandomGraph.TestCase
 TestRandomGraph.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+def test_a_client_tells_a_dead_server_from_a_new_supervisor() -> None:
+    """A supervisor that has just been restarted has not heard of anybody: that is no news of the node that drives."""
+    session = Session(SimpleNamespace(nodes=[], out=Path(), environment=dict, dead=list, words=str))
+    assert session.instance("drive") == ("", "")
+    for value, expected in (("active a/1", ("active", "a/1")), ("absent ", ("absent", "")), ("absent a/1", ("absent", "a/1"))):
+        pairs = [SimpleNamespace(key=key, value=text) for key, text in (("power", "x"), ("drive", value))]
+        session.graph = SimpleNamespace(values=pairs)
+        assert session.instance("drive") == expected

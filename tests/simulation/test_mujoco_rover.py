@@ -205,6 +205,31 @@ def test_power_cap_holds_in_every_window(window: float) -> None:
         assert powers[-20:].mean() >= 0.9 * cap - 0.01
 
 
+def test_a_cap_that_does_not_bind_changes_nothing() -> None:
+    """Rough ground, far more power than needed: speed and energy are those without any cap."""
+    ground, ways, energies = rough(), [], []
+    for cap in (math.inf, 500.0):
+        sim = simulator(ground)
+        sim.reset((10.0, 20.0, 0.1))
+        readings = drive(sim, Command(0.2, 0.05, cap), 8.0, 0.02)
+        ways.append(math.hypot(readings[-1].x - readings[0].x, readings[-1].y - readings[0].y))
+        energies.append(readings[-1].motor_energy)
+    assert ways[1] == pytest.approx(ways[0], rel=0.005)
+    assert energies[1] == pytest.approx(energies[0], rel=0.02)
+
+
+def test_steering_too_is_held_by_the_cap() -> None:
+    """A turn on the spot from straight wheels, with next to no power: the corners turn slowly, and within it."""
+    sim = simulator(plane(5.0))
+    sim.reset((0.0, 0.0, 0.3))
+    cap = 0.2
+    powers = [r.motor_power for r in drive(sim, Command(0.0, 0.3, cap), 4.0, 0.02)]
+    assert max(powers) <= cap + 0.01
+    free = simulator(plane(5.0))
+    free.reset((0.0, 0.0, 0.3))
+    assert max(r.motor_power for r in drive(free, Command(0.0, 0.3), 4.0, 0.02)) > 2.0 * cap
+
+
 def test_cap_is_not_exceeded_while_it_falls() -> None:
     sim = simulator(plane(6.0))
     sim.reset((-5.0, 0.0, 0.0))

@@ -64,7 +64,7 @@ def audit(
     from rover_energy.telemetry.campaign import Job, find_bags
 
     console = Console(as_json=as_json, quiet=quiet)
-    job = Job(*_descriptions(plan, rover, mission, mapping), tables=tables)
+    job = Job(*descriptions(plan, rover, mission, mapping), tables=tables)
     found = find_bags(bags)
     if len(found) == 1 and len(bags) == 1 and found[0] == bags[0]:
         _one(console, found[0], job, out)
@@ -72,7 +72,7 @@ def audit(
         _many(console, found, job, out, workers, cluster)
 
 
-def _descriptions(plan: Path | None, rover: Path | None, mission: Path | None, mapping: Path | None) -> tuple[Any, str, Any]:
+def descriptions(plan: Path | None, rover: Path | None, mission: Path | None, mapping: Path | None) -> tuple[Any, str, Any]:
     """Rover or None, body, mapping. Raises InputError."""
     from rover_energy.errors import InputError
     from rover_energy.mission import MissionParameters
@@ -91,6 +91,14 @@ def _descriptions(plan: Path | None, rover: Path | None, mission: Path | None, m
 
 def _one(console: Console, path: Path, job: Any, out: Path) -> None:
     from rover_energy.cli.output import plain
+
+    result, summary = audit_into(console, path, job, out)
+    console.result(plain(summary), "\n".join(_lines(result, out)))
+    _end(console, str(summary["verdict"]), result["loss"])
+
+
+def audit_into(console: Console, path: Path, job: Any, out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Audit one bag into a folder; the whole result and its summary."""
     from rover_energy.cli.results import ResultFolder
     from rover_energy.telemetry.campaign import judge, summary_of
 
@@ -100,9 +108,7 @@ def _one(console: Console, path: Path, job: Any, out: Path) -> None:
         step("writing")
         _move_tables(results.staging, out)
         results.publish(last="audit.json")
-    summary = summary_of(result) | {"report": str(out / "report.html")}
-    console.result(plain(summary), "\n".join(_lines(result, out)))
-    _end(console, judge(result), result["loss"])
+    return result, summary_of(result) | {"verdict": judge(result), "report": str(out / "report.html")}
 
 
 def write_audit(path: Path, job: Any, folder: Path, name: str = "") -> dict[str, Any]:

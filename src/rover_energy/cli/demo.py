@@ -1,9 +1,9 @@
-"""`rover-energy demo`: a traverse over generated lunar terrain, planned, certified and reported."""
+"""`rover-energy demo`: a traverse over generated lunar terrain, planned, certified, driven through the nodes, and audited."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from rover_energy.cli.arguments import AsJson, Pose, Quiet
 from rover_energy.cli.plan import SECONDS
 
 if TYPE_CHECKING:
+    from rover_energy.cli.output import Console
     from rover_energy.mission import MissionParameters
     from rover_energy.rover import RoverParameters
 
@@ -51,17 +52,24 @@ def demo_mission() -> MissionParameters:
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the results; made if needed", metavar="DIR")] = Path("demo_out"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of the terrain", metavar="N")] = SEED,
+    drive: Annotated[
+        bool | None,
+        typer.Option("--drive/--no-drive", help="Drive it in MuJoCo through the nodes and audit the bag; default: with ROS 2"),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Plan a traverse over generated lunar terrain and write its report; needs no input.
+    """Plan a traverse over generated lunar terrain, drive it in a simulator, and audit what was recorded; needs no input.
 
     A rover with an aged generator crosses 60 m of craters under a Sun that stands 5 degrees high: in the shadows it lives on its
     generator and a small battery, and slows down where both do not give more.
 
     **Example:** rover-energy demo --seed 3 --out my_demo
 
-    **Exit codes:** 0 certified plan, 1 this seed has no way between the corners, 2 unusable input.
+    Writes the plan and its report.html into the folder, the drive with its bag into drive/ and the audit's report into audit/.
+
+    **Exit codes:** 0 certified plan, driven and audited; 1 this seed has no way between the corners, or the drive failed;
+    2 unusable input; 3 driven, but with windows of the power meter over or missing.
     """
     from rover_energy.cli.output import Console
     from rover_energy.cli.results import ResultFolder
@@ -71,6 +79,7 @@ def demo(
     from rover_energy.terrain.generator import generate_lunar_terrain
 
     check_report()
+    driven = _drivable() if drive is None else drive
     console = Console(as_json=as_json, quiet=quiet)
     refused: Refusal | None = None
     with ResultFolder(out) as results, console.progress(4) as step:
@@ -87,5 +96,41 @@ def demo(
         else:
             assert refused is not None
             raise refused
+    if drive is None and not driven:
+        console.say("rover-energy: ROS 2 or a simulator is not installed, so the plan is not driven; make ros installs them")
+    if driven:
+        summary |= {"drive": _drive_and_audit(console, out)}
     console.result({"seed": seed, **summary})
-    console.say(f"open {summary['report']} in a browser")
+    console.say(f"open {summary['report']} in a browser" + (f", and {out / 'audit' / 'report.html'}" if driven else ""))
+    if driven:
+        from rover_energy.cli.drive import finish
+
+        finish(console, summary["drive"])
+
+
+def _drivable() -> bool:
+    """Whether everything that a drive needs is installed."""
+    from rover_energy.cli.drive import Engine, check_parts
+    from rover_energy.errors import MissingExtraError
+
+    try:
+        check_parts(Engine.mujoco)
+    except MissingExtraError:
+        return False
+    return True
+
+
+def _drive_and_audit(console: Console, out: Path) -> dict[str, Any]:
+    """The plan in the folder through the nodes in MuJoCo, then the audit of its bag. What an earlier run left there gives way."""
+    import shutil
+
+    from rover_energy.cli.audit import audit_into, descriptions
+    from rover_energy.cli.drive import Engine, perform
+    from rover_energy.telemetry.campaign import Job
+
+    if (out / "drive" / "log" / "nursery.txt").exists():  # else it is not a drive of ours, and `perform` leaves it alone
+        for name in ("bag", "log", "state"):
+            shutil.rmtree(out / "drive" / name, ignore_errors=True)
+    summary = perform(console, out, out / "drive", Engine.mujoco)
+    _, audited = audit_into(console, out / "drive" / "bag", Job(*descriptions(out, None, None, None), tables=True), out / "audit")
+    return {**summary, "audit": audited}

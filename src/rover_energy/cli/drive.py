@@ -7,11 +7,14 @@ import os
 import time
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rover_energy.cli.arguments import SOURCE, AsJson, OutFolder, Quiet, check_number
+
+if TYPE_CHECKING:
+    from rover_energy.cli.output import Console
 
 LIMIT = 3600.0
 
@@ -35,12 +38,16 @@ def drive(
     domain: Annotated[
         int | None, typer.Option("--domain", help="ROS_DOMAIN_ID; without it from the process number", metavar="N")
     ] = None,
+    picture: Annotated[
+        bool, typer.Option("--picture/--no-picture", help="After a drive in MuJoCo, draw the rover on its ground: rover.png")
+    ] = True,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Drive a certified plan with real ROS 2 nodes and a simulated rover, and record a bag.
 
-    Writes bag/ (rosbag2, MCAP), log/, state/ and drive.json. Needs ROS 2 and the message package: make ros.
+    Writes bag/ (rosbag2, MCAP), log/, state/, drive.json and, with MuJoCo, rover.png. Needs ROS 2 and the message package:
+    make ros.
 
     **Example:** rover-energy drive --plan traverse --simulator mujoco --out drive
 
@@ -53,29 +60,35 @@ def drive(
     check_number(seconds, "--time-limit", 1.0, 86400.0, "s")
     check_number(0 if domain is None else domain, "--domain", 0, 101, "")
 
-    from rover_energy.cli.output import Console, plain
-    from rover_energy.errors import EXIT_FAILED, EXIT_LOSS, InputError
-    from rover_energy.nodes import ros
+    from rover_energy.cli.output import Console
+
+    console = Console(as_json=as_json, quiet=quiet)
+    truth = {"resistance": resistance, "slip": slip, "mass": mass}
+    summary = perform(console, plan, out, simulator, pace=pace, seconds=seconds, domain=domain, picture=picture, truth=truth)
+    console.result(summary)
+    finish(console, summary)
+
+
+def perform(
+    console: Console, plan: Path, out: Path, simulator: Engine, *, pace: float = 0.0, seconds: float = LIMIT,
+    domain: int | None = None, picture: bool = True, truth: dict[str, float] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Start the graph, drive, record, sum up into drive.json. Raises InputError and what the session raises."""
+    from rover_energy.cli.output import plain
+    from rover_energy.errors import InputError
     from rover_energy.nodes.graph import begin_anew, simulation_graph
     from rover_energy.nodes.plan_folder import read_bus, read_certified
     from rover_energy.nodes.processes import Processes
     from rover_energy.nodes.session import Session
     from rover_energy.nodes.summary import summarise
 
-    for module in ("rclpy", "rover_energy_interfaces.msg", "rosbags.rosbag2"):
-        ros.need(module)
-    if simulator is Engine.mujoco:
-        from rover_energy.simulation.extras import need_mujoco
-
-        need_mujoco("the MuJoCo simulator")
+    check_parts(simulator)
     read_certified(str(plan))
     read_bus(str(plan))
     bag = out / "bag"
     if bag.exists():
         raise InputError(SOURCE, "--out", "holds a bag already", "give another folder, or remove its bag/", str(out))
-    console = Console(as_json=as_json, quiet=quiet)
-    truth = {"resistance": resistance, "slip": slip, "mass": mass}
-    nodes = simulation_graph(plan.resolve(), bag.resolve(), simulator=simulator.value, pace=pace, **truth)
+    nodes = simulation_graph(plan.resolve(), bag.resolve(), simulator=simulator.value, pace=pace, **(truth or {}))
     number = 1 + os.getpid() % 100 if domain is None else domain
     begin_anew(bag.resolve())
     with Processes(nodes, out.resolve(), number) as processes, Session(processes) as session:
@@ -85,8 +98,28 @@ def drive(
         result = session.drive(plan, limit=seconds)
         real = time.monotonic() - began
     summary = summarise(plan, bag, result, real)
+    if picture and simulator is Engine.mujoco:
+        summary["picture"] = _draw(plan, bag, out / "rover.png", console)
     (out / "drive.json").write_text(json.dumps(plain(summary), indent=1) + "\n", encoding="utf-8")
-    console.result(summary)
+    return summary
+
+
+def check_parts(simulator: Engine) -> None:
+    """Raises MissingExtraError where ROS, the message package or the simulator is not installed."""
+    from rover_energy.nodes import ros
+
+    for module in ("rclpy", "rover_energy_interfaces.msg", "rosbags.rosbag2"):
+        ros.need(module)
+    if simulator is Engine.mujoco:
+        from rover_energy.simulation.extras import need_mujoco
+
+        need_mujoco("the MuJoCo simulator")
+
+
+def finish(console: Console, summary: dict[str, Any]) -> None:
+    """End with the exit code that the drive deserves, and one sentence when that is not 0."""
+    from rover_energy.errors import EXIT_FAILED, EXIT_LOSS
+
     if not summary["reached"]:
         console.say(f"rover-energy: {summary['stop']}")
         raise typer.Exit(EXIT_FAILED)
@@ -96,3 +129,16 @@ def drive(
     if not summary["compliance"]:
         console.say("rover-energy: the goal is reached, but not every window of the meter was at or below what was available")
         raise typer.Exit(EXIT_LOSS)
+
+
+def _draw(plan: Path, bag: Path, file: Path, console: Console) -> str | None:
+    """Picture of the drive; its absence takes nothing from the drive."""
+    from rover_energy.errors import RoverEnergyError
+    from rover_energy.nodes.picture import draw_drive
+
+    try:
+        draw_drive(plan, bag, file)
+    except (RoverEnergyError, OSError) as error:
+        console.say(f"rover-energy: no picture of the rover: {error}")
+        return None
+    return str(file)

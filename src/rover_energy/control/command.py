@@ -82,11 +82,12 @@ class StopReason(Enum):
 
 @dataclass(frozen=True)
 class Stop:
-    """A stop: its reason, when it was decided [s], and what was seen."""
+    """A stop: its reason, when it was decided [s], what was seen, and whether that was seen on the map before the drive."""
 
     reason: StopReason
     time: float
     detail: str
+    foreseen: bool = False
 
     @property
     def safe(self) -> bool:

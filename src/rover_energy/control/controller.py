@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from numpy.typing import ArrayLike
 
 from rover_energy.control.command import Command, Measurement, Stop, StopReason
 from rover_energy.control.energy import EnergyGuard, EnergyOutlook
 from rover_energy.control.estimator import Estimator
+from rover_energy.control.foresight import foreseen_power_stop, foreseen_tilt_stop
 from rover_energy.control.governor import Governor, Pace
 from rover_energy.control.load import Estimate
 from rover_energy.control.reference import Point, Reference
@@ -26,6 +27,7 @@ from rover_energy.terrain.surface import Surface
 OUTLOOK_PERIOD = 1.0  # [s] between two looks at the battery's future
 AT_REST = 0.01  # [m/s]
 ON_TIME = 0.05  # [s] of lateness that is not made up for
+LEAST_PACE = 0.02  # [-] of the plan, below which the rover counts as stuck
 GRACE = 60.0  # [s] beyond the durations allowed
 
 
@@ -60,7 +62,8 @@ class Controller:
 
     Notes
     -----
-    A stop is final: the rover brakes, and every further command is to stand still.
+    A stop is final: the rover brakes, and every further command is to stand still. Where the raw ground is known and shows
+    that the drive will end in a stop for tilt or power, `foreseen` says so and the rover does not leave.
     """
 
     def __init__(
@@ -79,12 +82,13 @@ class Controller:
         )
         self.guard = EnergyGuard(self.reference, rover, use_battery=mission.use_battery, reserve=p.reserve)
         self.watch = Watch(p.watch, tilt=rover.limits.tilt)
+        self.foreseen = self._foresee(rover, mission, terrain, wheels)
         self.plan_time = 0.0
         self.stop: Stop | None = None
         self._start: float | None = None
         self._last = math.nan
         self._set_speed = 0.0
-        self._advanced = math.nan
+        self._advanced, self._marked = math.nan, 0.0
         self._next_outlook = -math.inf
         self._outlook = EnergyOutlook(p.governor.fastest, math.inf)
         self._status: Status | None = None
@@ -115,6 +119,7 @@ class Controller:
         error, point = self.tracker.error(self.plan_time, pose)
         if self._start is None:
             self._start = self._advanced = now
+            self.stop = None if self.foreseen is None else replace(self.foreseen, time=now)
         if self.stop is None:
             self.stop = self._reason(measurement, now, error)
         if self.stop is not None or not seconds > 0.0:
@@ -124,6 +129,17 @@ class Controller:
         self.governor.observe(measurement, point, seconds)
         command, pace = self._drive(measurement, now, seconds, error, point)
         return command, self._report(pace, error, point)
+
+    def _foresee(
+        self, rover: RoverParameters, mission: MissionParameters, terrain: Terrain | None, wheels: ArrayLike | None
+    ) -> Stop | None:
+        if terrain is None or wheels is None:
+            return None
+        p, loads = self.parameters, rover.loads
+        tilt = foreseen_tilt_stop(self.reference, terrain, wheels, tilt=p.watch.tilt * rover.limits.tilt)
+        battery = rover.battery.max_discharge_power if mission.use_battery else 0.0
+        constant = loads.base_power + loads.inference_power
+        return tilt or foreseen_power_stop(self.reference, constant=constant, battery=battery, margin=p.governor.margin)
 
     def _drive(
         self, measurement: Measurement, now: float, seconds: float, error: TrackingError, point: Point
@@ -139,11 +155,14 @@ class Controller:
         wish = self._creeping(wish, error, point)
         command = self.governor.limit(wish, self._set_speed, measurement, point, estimate, seconds)
         self._set_speed = command.speed
-        before = self.plan_time
-        self.plan_time = self.tracker.advance(before, pace.rate, error, seconds)
-        if self.plan_time > before + 1e-4 * seconds or abs(measurement.speed) > AT_REST:
-            self._advanced = now
+        self.plan_time = self.tracker.advance(self.plan_time, pace.rate, error, seconds)
+        self._note_advance(now, measurement)
         return command, pace
+
+    def _note_advance(self, now: float, measurement: Measurement) -> None:
+        """Remember when the rover last got on: creeping that would take fifty times as long as the plan does not count."""
+        if self.plan_time - self._marked >= LEAST_PACE * self.parameters.watch.stuck or abs(measurement.speed) > AT_REST:
+            self._advanced, self._marked = now, self.plan_time
 
     def _creeping(self, wish: Command, error: TrackingError, point: Point) -> Command:
         """Past the end of the plan: on to the goal, slowly, while it lies ahead."""

@@ -17,7 +17,7 @@ class TrackerParameters(Parameters):
     correction: float = parameter(0.5, unit="1/m", minimum=0.0, description="most curvature added to that of the plan")
     preview: float = parameter(0.1, unit="s", minimum=0.0, maximum=2.0, description="lag of the motors that is made up for")
     pull: float = parameter(
-        0.5, unit="1/s", minimum=0.0, maximum=5.0, description="rate at which the reference is drawn to the rover along the path",
+        1.0, unit="1/s", minimum=0.0, maximum=5.0, description="rate at which the reference is drawn to the rover along the path",
     )  # fmt: skip
     creep: float = parameter(0.03, unit="m/s", minimum=0.001, description="speed of the last centimetres to the goal")
     goal_distance: float = parameter(0.10, unit="m", minimum=0.001, description="position error within which the goal is reached")
@@ -42,15 +42,15 @@ class EstimatorParameters(Parameters):
     slip_offset: float = parameter(0.02, minimum=0.0, description="standard deviation of a constant error of slip (wheel radius)")
     roughness: float = parameter(0.05, minimum=0.0, description="standard deviation of the force over one block that is no trend")
     drift: float = parameter(0.005, unit="1/m^0.5", minimum=0.0, description="random walk of the factors along the path")
-    sigmas: float = parameter(2.0, minimum=0.0, maximum=6.0, description="width of the confidence region, standard deviations")
+    sigmas: float = parameter(1.0, minimum=0.0, maximum=6.0, description="width of the confidence region, standard deviations")
 
 
 @dataclass(frozen=True)
 class GovernorParameters(Parameters):
     """The pace of the plan."""
 
-    margin: float = parameter(0.8, unit="W", minimum=0.0, description="kept below the power that is available, by prediction")
-    guard: float = parameter(1.0, unit="W", minimum=0.0, description="kept below it by the drivers' cap, for its overshoot")
+    margin: float = parameter(0.3, unit="W", minimum=0.0, description="kept below the power that is available, by prediction")
+    guard: float = parameter(0.3, unit="W", minimum=0.0, description="kept below it by the drivers' cap, for its overshoot")
     horizon: float = parameter(6.0, unit="s", minimum=0.1, maximum=60.0, description="plan time looked ahead")
     spacing: float = parameter(0.2, unit="s", minimum=0.01, description="between the instants looked at")
     fastest: float = parameter(1.3, minimum=1.0, maximum=2.0, description="highest rate, for making up for lost time")

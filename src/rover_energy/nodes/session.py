@@ -98,9 +98,11 @@ class Session:
             raise GraphError(f"{self.graph.message}: {self.processes.words(name)}")
         return True
 
-    def instance(self, name: str) -> str:
-        """State and process of a node by the supervisor's last word."""
-        return next((pair.value for pair in self.graph.values if pair.key == name), "") if self.graph is not None else ""
+    def instance(self, name: str) -> tuple[str, str]:
+        """State and process of a node by the supervisor's last word; no process while a new supervisor has not heard of it."""
+        value = next((pair.value for pair in self.graph.values if pair.key == name), "") if self.graph is not None else ""
+        state, _, process = value.partition(" ")
+        return state, process
 
     def drive(self, folder: Path, *, limit: float, progress: Callable[[Any], None] | None = None) -> Any:
         """Drive the plan of a folder; the result of DriveTraverse. Raises GraphError when it is not accepted or does not end."""
@@ -152,10 +154,11 @@ class Session:
         if not sent.result().accepted:
             raise GraphError(f"{place}: the goal was rejected; the node is not active or has another one")
         answer, server = sent.result().get_result_async(), SERVERS[name]
-        before = self.instance(server)
+        _, before = self.instance(server)
 
         def ended() -> bool:
-            if self.instance(server) != before:  # nobody is left who could answer
+            state, process = self.instance(server)
+            if process and (process != before or state != "active"):  # nobody is left who could answer
                 raise GraphError(f"{place}: node {server} died or was taken down: {self.processes.words(server)}")
             return bool(answer.done())
 

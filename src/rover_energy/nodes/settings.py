@@ -49,6 +49,20 @@ class SimulatorParameters(NodeParameters):
 
 
 @dataclass(frozen=True)
+class GazeboParameters(NodeParameters):
+    """The rover in Gazebo, in place of the simulated rover; likewise called `simulator`."""
+
+    watchdog: float = parameter(
+        0.15, unit="s", minimum=0.02, maximum=5.0, description="age at which the motor drivers drop a command or a power cap",
+    )  # fmt: skip
+    ramp: float = parameter(0.4, unit="m/s2", minimum=0.01, maximum=30.0, description="braking of the drivers by themselves")
+    resistance: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described resistance of the ground")
+    slip: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described slip")
+    mass: float = parameter(1.0, minimum=0.1, maximum=10.0, description="true over described mass, for the soil alone")
+    seed: int = parameter(0, minimum=0, maximum=2**31 - 1, description="of the soil's patches")
+
+
+@dataclass(frozen=True)
 class PowerParameters(NodeParameters):
     """The bus."""
 
@@ -181,7 +195,7 @@ class SupervisorParameters(NodeParameters):
     busy: str = parameter("planner", description="those that may be silent for `longest` while they work")
     longest: float = parameter(150.0, unit="s", minimum=1.0, maximum=3600.0, description="silence of a node that may be busy")
     silence: float = parameter(
-        1.0, unit="s", minimum=0.3, maximum=60.0,
+        2.0, unit="s", minimum=0.3, maximum=60.0,
         description="real time without a heartbeat after which a node hangs and is killed",
     )  # fmt: skip
     deadline: float = parameter(20.0, unit="s", minimum=1.0, maximum=600.0, description="most real time for one transition")
@@ -193,3 +207,6 @@ ALL: dict[str, type[NodeParameters]] = {
     "battery_lint": BatteryLintParameters, "supervisor": SupervisorParameters,
     "planner": PlannerParameters, "power_monitor": MonitorParameters, "terrain": TerrainParameters,
 }  # fmt: skip
+
+#: Nodes that stand in for one of `ALL`, by module.
+INSTEAD: dict[str, type[NodeParameters]] = {"gazebo_base": GazeboParameters}

@@ -15,13 +15,17 @@ from scipy import ndimage
 from rover_energy.environment.scene import Environment
 from rover_energy.errors import InputError
 from rover_energy.rover import RoverParameters
-from rover_energy.simulation.geometry import CORNERS, WHEELS, GeometryParameters, rover_geometry
+from rover_energy.simulation.body import BodyState, standing_rotation
+from rover_energy.simulation.geometry import CORNERS, WHEELS, GeometryParameters, RoverGeometry, rover_geometry
+from rover_energy.simulation.ground import Window, bilinear
 from rover_energy.simulation.png import encode_png
 from rover_energy.simulation.sdf import SDF_VERSION, child, number_text, plugin, rover_sdf, to_text
 from rover_energy.terrain.raster import Terrain
-from rover_energy.terrain.surface import fill_no_data
+from rover_energy.terrain.surface import Surface, fill_no_data
 
+WORLD_NAME = "rover_world"
 STEP = 0.004  # [s] of the engine
+CLEARANCE = 0.02  # [m] from which the rover is dropped
 MAXIMUM_PIXELS = 1025
 FULL = 65535  # grey value of the highest point
 
@@ -82,7 +86,7 @@ def heightmap(terrain: Terrain, *, largest: int = MAXIMUM_PIXELS) -> Heightmap:
     return Heightmap(np.round(scaled * FULL).astype(np.uint16), (cx, cy), spacing, low, relief)
 
 
-def world_sdf(image: Heightmap, environment: Environment, *, name: str = "rover_world", image_uri: str = "heightmap.png") -> str:
+def world_sdf(image: Heightmap, environment: Environment, *, name: str = WORLD_NAME, image_uri: str = "heightmap.png") -> str:
     """SDF of the world: ground, gravity, and the Sun as it stands at the start.
 
     Parameters
@@ -146,24 +150,57 @@ def _ground(world: Element, image: Heightmap, uri: str) -> None:
 def bridge_entries(name: str = "rover") -> list[dict[str, str]]:
     """Topics that ros_gz_bridge carries between Gazebo and ROS, one mapping each.
 
-    ROS names are relative, so that a namespace can be put before them, except `/clock`.
+    ROS names are relative, so that a namespace can be put before them, except `/clock`. They begin with `gazebo/`, apart from
+    the topics of the same kind by which the rest of the graph knows the rover: `nodes.gazebo_base` translates.
     """
     to_ros, to_gazebo = "GZ_TO_ROS", "ROS_TO_GZ"
     rows = [
         ("/clock", "/clock", "rosgraph_msgs/msg/Clock", "gz.msgs.Clock", to_ros),
-        ("joint_states", f"/model/{name}/joint_states", "sensor_msgs/msg/JointState", "gz.msgs.Model", to_ros),
-        ("odom", f"/model/{name}/odometry", "nav_msgs/msg/Odometry", "gz.msgs.Odometry", to_ros),
-        ("imu", f"/model/{name}/imu", "sensor_msgs/msg/Imu", "gz.msgs.IMU", to_ros),
+        ("gazebo/joint_states", f"/model/{name}/joint_states", "sensor_msgs/msg/JointState", "gz.msgs.Model", to_ros),
+        ("gazebo/odom", f"/model/{name}/odometry", "nav_msgs/msg/Odometry", "gz.msgs.Odometry", to_ros),
+        ("gazebo/imu", f"/model/{name}/imu", "sensor_msgs/msg/Imu", "gz.msgs.IMU", to_ros),
     ]
+    number = "std_msgs/msg/Float64", "gz.msgs.Double"
+    wrench = "geometry_msgs/msg/WrenchStamped", "gz.msgs.Wrench"
     for wheel in WHEELS:
-        rows.append((f"drive/{wheel}", f"/model/{name}/drive/{wheel}", "std_msgs/msg/Float64", "gz.msgs.Double", to_gazebo))
-        rows.append(
-            (f"wrench/{wheel}", f"/model/{name}/wrench/{wheel}", "geometry_msgs/msg/WrenchStamped", "gz.msgs.Wrench", to_ros)
-        )
+        rows.append((f"gazebo/drive/{wheel}", f"/model/{name}/drive/{wheel}", *number, to_gazebo))
+        rows.append((f"gazebo/wrench/{wheel}", f"/model/{name}/wrench/{wheel}", *wrench, to_ros))
     for corner in CORNERS:
-        rows.append((f"steer/{corner}", f"/model/{name}/steer/{corner}", "std_msgs/msg/Float64", "gz.msgs.Double", to_gazebo))
+        rows.append((f"gazebo/steer/{corner}", f"/model/{name}/steer/{corner}", *number, to_gazebo))
     keys = ("ros_topic_name", "gz_topic_name", "ros_type_name", "gz_type_name", "direction")
     return [dict(zip(keys, row, strict=True)) for row in rows]
+
+
+class Spawn(NamedTuple):
+    """Where the model is put: position [m] and REP 103 angles [rad], map frame."""
+
+    x: float
+    y: float
+    z: float
+    roll: float
+    pitch: float
+    heading: float
+
+
+def spawn_pose(image: Heightmap, surface: Surface, geometry: RoverGeometry, pose: tuple[float, float, float]) -> Spawn:
+    """Pose in which the rover stands at (x, y, heading): along the surface, no wheel in the ground, `CLEARANCE` above it.
+
+    Raises InputError for a place that the height map does not cover.
+    """
+    x, y, heading = pose
+    hx, hy = (float(value) for value in surface.gradient(x, y))
+    rotation = standing_rotation(hx, hy, heading)
+    grid = image.low + image.pixels[::-1].astype(float) / FULL * image.relief
+    half = (len(grid) - 1) * image.spacing / 2.0
+    window = Window(grid, image.centre[0] - half, image.centre[1] - half, image.spacing)
+    lift = -math.inf
+    for wx, wy in geometry.positions:
+        corner = rotation @ np.array([wx, wy, 0.0])
+        lift = max(lift, bilinear(window, x + corner[0], y + corner[1]) - corner[2])
+    if not math.isfinite(lift):
+        raise InputError("gazebo", "pose", "has wheels off the map", "start farther from its edge", (x, y))
+    body = BodyState(x, y, lift, rotation, 0.0, 0.0)
+    return Spawn(x, y, lift + CLEARANCE, body.roll, -body.along_slope, body.heading)
 
 
 def write_gazebo(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rover_energy.simulation.body import BodyState
 from rover_energy.simulation.geometry import CORNERS, WHEELS, FloatArray, RoverGeometry
@@ -74,6 +75,7 @@ class MujocoDrive:
         self._steer_position = self._steer_dof + 1  # the free joint has one more position than velocities
         load_torque = truth.locomotion.mass * truth.gravity / 6.0 * geometry.wheel_radius
         self._slip_per_torque = truth.slip_per_pull() / load_torque
+        self._steering_range = model.actuator_forcerange[6:10].copy()
         self._wheel_load_inertia = truth.locomotion.mass / 6.0 * geometry.wheel_radius**2
         self.reset()
 
@@ -86,7 +88,8 @@ class MujocoDrive:
         self._high = np.full(6, self._geometry.torque_limit)
         self._low = -self._high
         self._model.actuator_forcerange[0:6] = np.stack([self._low, self._high], axis=1)
-        self._capped, self._steering_power = False, 0.0
+        self._held, self._steering_held, self._steering_power = False, False, 0.0
+        self._model.actuator_forcerange[6:10] = self._steering_range
         self.work = Work()
 
     @property
@@ -106,9 +109,9 @@ class MujocoDrive:
         self._model.opt.timestep = h
         speed, yaw_rate = feasible_motion(self._geometry, command.speed, command.yaw_rate)
         start = self._rim.copy()
-        if self._capped:  # take up from the true speed, or the wheels would spin as soon as the cap lets them
+        if self._held:  # take up from the true speed, or the wheels would spin as soon as the cap lets them
             true = self._motor * self._geometry.wheel_radius
-            start = np.where(start > 0.0, np.clip(true, 0.0, start), np.clip(true, start, 0.0))
+            start = start * min(1.0, max(0.0, float(true @ start) / max(float(start @ start), 1e-12)))
         ramp = self._geometry.parameters.drive_ramp * dt
         self._rim = start + np.clip(self._wanted_rim_speeds(speed, yaw_rate, dt) - start, -ramp, ramp)
         self._set_soil(command, state)
@@ -123,6 +126,8 @@ class MujocoDrive:
             return np.zeros(6)
         wanted = steering_angles(self._geometry, speed, yaw_rate)
         change = self._geometry.parameters.steering_rate * dt
+        if self._steering_held:  # take up from where the corners stand
+            self._target = self.steering
         self._target = self._target + np.clip(wanted - self._target, -change, change)
         self._control[6:10] = self._target
         steering = self.steering
@@ -154,9 +159,8 @@ class MujocoDrive:
         wanted = motor * (1.0 - self._slip) + forward * self._mean_torque / self._gain
         self._control[0:6] = wanted
         before, steer_before = qvel[dof], qvel[self._steer_dof]  # indexed by arrays: copies
-        if cap < math.inf or self._capped:
-            self._limit(self._gain * (wanted - before), before, cap, h)
-        torque = self._capped_step(forward, before, cap) if self._capped else self._engine_step(forward, before)
+        self._limit(self._gain * (wanted - before), before, cap, h)
+        torque = self._capped_step(forward, before, cap) if cap < math.inf else self._engine_step(forward, before)
         after = qvel[dof]
         self._meter(torque, after, steer_before, h)
         self._rise, self._torque = after - before, torque
@@ -176,25 +180,42 @@ class MujocoDrive:
         return torque
 
     def _capped_step(self, forward: FloatArray, before: FloatArray, cap: float) -> FloatArray:
-        """As `_engine_step`, taken back and tried with less torque when a wheel ran ahead of the forecast, as over an edge.
+        """As `_engine_step`, taken back and tried with less torque when the motors drew more than the cap, as over an edge.
 
         A driver's current loop is some hundred times faster than the engine's step, so it would not have let that happen.
+        Steering comes first, as a rover with wheels askew cannot drive; the wheels get what it leaves.
         """
-        data = self._data
+        data, steer_before = self._data, self._qvel[self._steer_dof]
         saved = data.qpos.copy(), data.qvel.copy(), data.qacc_warmstart.copy(), data.time
-        allowed = cap * self._truth.efficiency - self._steering_power
+        allowed = max(cap * self._truth.efficiency, 0.0)
         for _ in range(_TRIES):
             torque = self._engine_step(forward, before)
+            steering = self._steering_work(steer_before)
             power = np.maximum(torque * self._motor, 0.0)
-            drawn = float(power.sum())
-            if drawn <= max(allowed, _LEAST_POWER):
+            drawn, turned = float(power.sum()), float(steering.sum())
+            if drawn + turned <= max(allowed, _LEAST_POWER):
                 break
             data.qpos[:], data.qvel[:], data.qacc_warmstart[:], data.time = saved
-            share = 0.95 * max(allowed, 0.0) / drawn
-            self._set_limits(np.where(power > 0.0, np.maximum(share * np.abs(torque), 1e-9), self._high))
+            self._held = True
+            if turned > 0.95 * allowed:
+                self._hold_steering(steering > 0.0, 0.9 * allowed / turned)
+            if drawn > 0.0:
+                share = min(1.0, 0.95 * max(allowed - turned, 0.0) / drawn)
+                self._set_limits(np.where(power > 0.0, np.maximum(share * np.abs(torque), 1e-9), self._high))
         else:
             torque = self._engine_step(forward, before)
         return torque
+
+    def _steering_work(self, before: FloatArray) -> FloatArray:
+        """Power (4,) that the steering motors drew in the step just made, nothing fed back [W]."""
+        rate = 0.5 * (before + self._qvel[self._steer_dof])
+        return np.maximum(self._force[6:10] * rate, 0.0)
+
+    def _hold_steering(self, moving: NDArray[np.bool_], share: float) -> None:
+        """Leave the moving corners this share of their torque, and let the targets wait for them."""
+        limit = np.where(moving, np.maximum(share * np.abs(self._force[6:10]), 1e-9), self._steering_range[:, 1])
+        self._model.actuator_forcerange[6:10] = np.stack([-limit, limit], axis=1)
+        self._steering_held = True
 
     def _meter(self, torque: FloatArray, wheel: FloatArray, steer_before: FloatArray, h: float) -> None:
         work, power = self.work, torque * self._motor
@@ -210,12 +231,14 @@ class MujocoDrive:
     def _limit(self, wanted: FloatArray, wheel: FloatArray, cap: float, h: float) -> None:
         """Limit the torques about to be applied so that the motors stay within `cap` [W at the bus].
 
-        All pulling wheels lose the same share of their torque. The speed at the end of the step, by which the power will be
-        metered, is foreseen as if what held the wheels back during the last step went on holding them.
+        All pulling wheels lose the same share of their torque, and none while the cap leaves room: a cap that does not bind
+        changes nothing. The speed at the end of the step, by which the power will be metered, is foreseen as if what held the
+        wheels back during the last step went on holding them.
         """
         limit = np.full(6, self._geometry.torque_limit)
-        self._capped = cap < math.inf
-        if self._capped:
+        self._held = self._steering_held = False
+        self._model.actuator_forcerange[6:10] = self._steering_range
+        if cap < math.inf:
             most = np.minimum(limit, np.abs(self._torque) + limit * (h / _TORQUE_RISE))
             torque = np.clip(wanted, -most, most)
             slips = self._slip + self._slip_per_torque * (np.abs(torque) - float(np.abs(torque).mean()))
@@ -225,10 +248,11 @@ class MujocoDrive:
             pulling = (torque * wheel > 0.0) | (np.abs(wheel) < rate * np.abs(torque))
             a, b = float((rate * torque * torque * seen)[pulling].sum()), float(fixed[pulling].sum())
             c = max(0.0, cap * self._truth.efficiency * (1.0 - _CAP_RESERVE) - self._steering_power)
-            # The largest share with a share^2 + b share <= c.
-            root = math.sqrt(b * b + 4.0 * a * c)
-            share = 1.0 if a + b <= c else max(0.0, 2.0 * c / (b + root) if b > 0.0 else (root - b) / (2.0 * a))
-            limit = np.where(pulling, np.maximum(np.abs(torque) * min(1.0, share), 1e-9), most)
+            limit, self._held = most, a + b > c
+            if self._held:  # the largest share with a share^2 + b share <= c
+                root = math.sqrt(b * b + 4.0 * a * c)
+                share = max(0.0, 2.0 * c / (b + root) if b > 0.0 else (root - b) / (2.0 * a))
+                limit = np.where(pulling, np.maximum(np.abs(torque) * min(1.0, share), 1e-9), most)
         self._set_limits(limit)
 
     def _set_limits(self, limit: FloatArray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def render(
     # MuJoCo's angles are those of the line of sight.
     camera.azimuth = math.degrees(heading + azimuth) + 180.0
     camera.elevation = -math.degrees(elevation)
-    return _draw(mujoco, model, data, camera, width, height)
+    return draw(model, data, camera, width, height)
 
 
 def render_png(simulator: MujocoSimulator, **options: Any) -> bytes:
@@ -89,15 +90,25 @@ def render_png(simulator: MujocoSimulator, **options: Any) -> bytes:
     return encode_png(render(simulator, **options))
 
 
-def _draw(mujoco: Any, model: Any, data: Any, camera: Any, width: int, height: int) -> NDArray[np.uint8]:
+def draw(
+    model: Any, data: Any, camera: Any, width: int, height: int, *, decorate: Callable[[Any], None] | None = None
+) -> NDArray[np.uint8]:
+    """Picture (height, width, 3) of any model as a camera sees it; `decorate` may add shapes to the scene.
+
+    Raises MissingExtraError without a screenless OpenGL.
+    """
+    import mujoco
+
     context = _screen(width, height)
     try:
         context.make_current()
         drawing = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         try:
             mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, drawing)
-            scene, options = mujoco.MjvScene(model, maxgeom=1000), mujoco.MjvOption()
+            scene, options = mujoco.MjvScene(model, maxgeom=5000), mujoco.MjvOption()
             mujoco.mjv_updateScene(model, data, options, None, camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
+            if decorate is not None:
+                decorate(scene)
             pixels, view = np.zeros((height, width, 3), np.uint8), mujoco.MjrRect(0, 0, width, height)
             mujoco.mjr_render(view, scene, drawing)
             mujoco.mjr_readPixels(pixels, None, view, drawing)

@@ -1,0 +1,138 @@
+"""The node between Gazebo and the graph, shown by the test what the bridge would show it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from node_cases import domain, needs_ros, ros_context
+
+from rover_energy.nodes.topics import BY_NAME
+from rover_energy.simulation.gazebo import bridge_entries
+from rover_energy.simulation.geometry import CORNERS, WHEELS
+
+pytestmark = needs_ros
+SPEED = 0.2
+
+
+@pytest.fixture
+def base(plan_folder: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
+    from rclpy.parameter import Parameter
+
+    from rover_energy.nodes import ros
+    from rover_energy.nodes.gazebo_base import GazeboSimulator
+
+    overrides = [Parameter("folder", value=str(plan_folder))]
+    with ros_context(tmp_path, domain(23)) as world:
+        node, part = ros.host(GazeboSimulator, context=world.context, parameter_overrides=overrides)
+        assert "SUCCESS" in str(node.trigger_configure())
+        names = {item.topic_name: "ROS_TO_GZ" for item in node.publishers}
+        names |= {item.topic_name: "GZ_TO_ROS" for item in node.subscriptions}
+        assert "SUCCESS" in str(node.trigger_activate())
+        sent: dict[str, list[Any]] = {name: [] for name in part.send if name != "/clock"}  # type: ignore[attr-defined]
+        part.send.update({name: found.append for name, found in sent.items()})  # type: ignore[attr-defined]
+        joints: dict[str, list[float]] = {name: [] for name in part.joints}  # type: ignore[attr-defined]
+        part.joints = {n: (lambda m, f=f: f.append(m.data)) for n, f in joints.items()}  # type: ignore[attr-defined]
+        yield SimpleNamespace(part=part, sent=sent, joints=joints, names=names)
+        node.destroy_node()
+
+
+def show(base: SimpleNamespace, k: int, *, speed: float = SPEED, torque: float = 0.0, start: float = 5.0) -> None:
+    """Window k of a straight drive along x on level ground."""
+    from rover_energy.nodes.ros import message_class, stamp_of
+
+    radius = base.part.base.geometry.wheel_radius
+    for wheel in WHEELS:
+        wrench = message_class("geometry_msgs/msg/WrenchStamped")()
+        wrench.wrench.torque.y = -torque
+        base.part._keeper(wheel)(wrench)
+    names = [f"drive_{w}_joint" for w in WHEELS] + [f"steer_{c}_joint" for c in CORNERS] + ["rocker_l_joint"]
+    joints = message_class("sensor_msgs/msg/JointState")(name=names[::-1])
+    joints.velocity = [0.0] * 5 + [speed / radius] * 6
+    joints.position = [0.0] * 11
+    base.part.on_joints(joints)
+    odometry = message_class("nav_msgs/msg/Odometry")()
+    odometry.header.stamp = stamp_of(7.0 + 0.02 * k)
+    odometry.pose.pose.position.x, odometry.pose.pose.position.y = start + speed * 0.02 * k, 6.0
+    base.part.on_odometry(odometry)
+
+
+def allow(base: SimpleNamespace, time: float, speed: float, limit: float = 200.0) -> None:
+    from rover_energy.nodes.ros import message_class, stamp_of
+
+    load = message_class("rover_energy_interfaces/msg/LoadCommand")(name="drive", enabled=True, power_limit=limit, lifetime=0.2)
+    load.header.stamp = stamp_of(time)
+    base.part.on_load(load)
+    twist = message_class("geometry_msgs/msg/TwistStamped")()
+    twist.header.stamp, twist.twist.linear.x = stamp_of(time), speed
+    base.part.on_command(twist)
+
+
+def test_its_topics_on_the_side_of_gazebo_are_the_bridges(base: SimpleNamespace) -> None:
+    found = {name.lstrip("/"): way for name, way in base.names.items() if name.lstrip("/").startswith("gazebo/")}
+    wanted = {e["ros_topic_name"]: e["direction"] for e in bridge_entries() if e["ros_topic_name"] != "/clock"}
+    assert found == wanted
+    assert not set(wanted) & set(BY_NAME)
+
+
+def test_odometry_and_meter_are_those_of_the_contract(base: SimpleNamespace) -> None:
+    for k in range(30):
+        show(base, k)
+    odometry, meter, joints = (base.sent[name][-1] for name in ("odom", "meter", "joint_states"))
+    assert odometry.header.frame_id == "map"
+    assert odometry.header.stamp == meter.header.stamp == joints.header.stamp
+    assert odometry.twist.twist.linear.x == pytest.approx(SPEED)
+    truth = base.part.base.truth
+    level = truth.resistance(SPEED, 0.0, 5.0, 6.0) * SPEED / (1.0 - truth.slip(0.0)) / truth.efficiency
+    assert meter.loads[0].power == pytest.approx(level, rel=1e-6)
+    assert meter.loads[0].energy == pytest.approx(sum(m.loads[0].power for m in base.sent["meter"]) * 0.02)
+    assert len(base.sent["odom"]) == 29  # the first pose has no window before it
+
+
+def test_torque_is_the_opposite_of_what_the_carrier_feels(base: SimpleNamespace) -> None:
+    for k in range(60):
+        show(base, k, torque=1.0)
+    pulled = base.sent["meter"][-1].loads[0].power
+    for k in range(60, 120):
+        show(base, k, torque=0.0)
+    assert pulled > base.sent["meter"][-1].loads[0].power + 1.0
+
+
+def test_wheels_turn_while_told_and_stop_when_nothing_comes(base: SimpleNamespace) -> None:
+    for k in range(60):
+        allow(base, 7.0 + 0.02 * k, SPEED)
+        show(base, k)
+    radius = base.part.base.geometry.wheel_radius
+    slip = base.part.base.truth.slip(0.0)
+    assert base.joints["drive/ml"][-1] == pytest.approx(SPEED / radius * (1.0 - slip), rel=1e-6)
+    assert base.joints["steer/fl"][-1] == 0.0
+    for k in range(60, 60 + 9):
+        show(base, k)
+    assert base.joints["drive/ml"][-1] < SPEED / radius * 0.95  # brakes after 0.15 s
+    for k in range(69, 110):
+        show(base, k)
+    assert base.joints["drive/ml"][-1] == 0.0
+
+
+def test_without_permission_nothing_turns(base: SimpleNamespace) -> None:
+    for k in range(20):
+        allow(base, 7.0 + 0.02 * k, SPEED, limit=math.nan)
+        show(base, k)
+    assert set(base.joints["drive/fl"]) == {0.0}
+
+
+def test_a_missing_joint_is_no_meter_reading(base: SimpleNamespace) -> None:
+    from rover_energy.nodes.ros import message_class
+
+    for k in range(3):
+        show(base, k)
+    base.part.on_joints(message_class("sensor_msgs/msg/JointState")(name=["drive_fl_joint"], velocity=[1.0], position=[0.0]))
+    odometry = message_class("nav_msgs/msg/Odometry")()
+    odometry.header.stamp.sec = 8
+    base.part.on_odometry(odometry)
+    assert math.isnan(base.sent["meter"][-1].loads[0].power)
+    assert not base.sent["meter"][-1].loads[0].valid
