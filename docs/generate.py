@@ -119,11 +119,7 @@ def margin_table() -> str:
 def node_tables() -> str:
     """The parameters of every node."""
     groups = {**settings.ALL, **settings.INSTEAD, **INFERENCE}
-    return "
-
-".join(f"### {name}
-
-{parameter_table(group)}" for name, group in groups.items())
+    return "\n\n".join(f"### {name}\n\n{parameter_table(group)}" for name, group in groups.items())
 
 
 def signal_table() -> str:
