@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from rover_energy.inference.variant import Variant
 from rover_energy.mission import MissionParameters
 from rover_energy.nodes import settings, topics
+from rover_energy.nodes.inference_settings import INFERENCE
 from rover_energy.parameters import Parameters, describe
 from rover_energy.planning import model, optimiser, transcription, world
 from rover_energy.planning.refusal import REMEDIES
@@ -116,7 +118,8 @@ def margin_table() -> str:
 
 def node_tables() -> str:
     """The parameters of every node."""
-    return "\n\n".join(f"### {name}\n\n{parameter_table(group)}" for name, group in {**settings.ALL, **settings.INSTEAD}.items())
+    groups = {**settings.ALL, **settings.INSTEAD, **INFERENCE}
+    return "\n\n".join(f"### {name}\n\n{parameter_table(group)}" for name, group in groups.items())
 
 
 def signal_table() -> str:
@@ -154,6 +157,7 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "view topics": ("views.md", view_table),
     "slow link": ("views.md", beacon_table),
     "node parameters": ("topics.md", node_tables),
+    "variant": ("inference.md", lambda: parameter_table(Variant)),
 }
 
 

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "rover_energy"
 BUILD_INPUTS = ("pyproject.toml", "setup.py", "package.xml", "LICENSE", "resource", "launch", "config", "sim", "src")
 OPTIONAL = (
     "rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces", "rosbags", "mcap", "foxglove",
-    "rerun", "pyarrow", "duckdb", "distributed",
+    "rerun", "pyarrow", "duckdb", "distributed", "torch", "sklearn", "onnx", "onnxruntime", "zeus",
 )  # fmt: skip
 ROSDEP_KEYS = {  # requirement -> key of the rosdep database
     "numpy": "python3-numpy",
@@ -155,7 +155,8 @@ def test_ros_manifest_declares_what_the_nodes_import() -> None:
 def test_all_is_the_sum_of_the_extras_for_users(installed: Path) -> None:
     names = requirements(installed)
     assert names["all"] == names["terrain"] | names["report"] | names["cli"] | names["simulation"] | names["audit"]
-    assert set(names) == {"", "terrain", "report", "cli", "simulation", "audit", "all", "ros", "tables", "views", "test", "bench"}
+    users = {"terrain", "report", "cli", "simulation", "audit"}
+    assert set(names) == users | {"", "all", "ros", "tables", "views", "infer", "test", "bench"}
 
 
 def test_dependencies_are_explained(installed: Path) -> None:

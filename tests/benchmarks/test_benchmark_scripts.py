@@ -23,6 +23,7 @@ SCRIPTS = {
     "figures": ("figures", "--problems", "1"),
     "meter_tree": ("meter_tree", "--samples", "4000"),
     "refit": ("refit", "--problems", "2"),
+    "inference_table": ("inference_table", "--systems", "footprint"),
 }
 
 

@@ -16,6 +16,7 @@ ERROR_RANGES = {
     "srv/CanReach_Response": range(10300, 10400),
     "srv/Quote_Response": range(10400, 10500),
     "srv/SetLoad_Response": range(10500, 10600),
+    "srv/ReserveInference_Response": range(10600, 10700),
 }
 
 

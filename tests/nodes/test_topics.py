@@ -7,23 +7,25 @@ from types import SimpleNamespace
 import pytest
 from node_cases import needs_ros
 
+from rover_energy.nodes.inference_settings import INFERENCE
 from rover_energy.nodes.settings import ALL
-from rover_energy.nodes.topics import BY_NAME, QOS, TOPICS
+from rover_energy.nodes.topics import BY_NAME, INFERENCE_TOPICS, QOS, TOPICS
 
 NOT_STARTED = ("planner", "battery_lint")
 """Nodes that `rover-energy drive` does not start."""
 
 
 def test_table_is_consistent() -> None:
-    assert len(BY_NAME) == len(TOPICS)
+    assert len(BY_NAME) == len(TOPICS) + len(INFERENCE_TOPICS)
     assert {topic.publisher for topic in TOPICS} <= {*ALL, "every node"}
+    assert {topic.publisher for topic in INFERENCE_TOPICS} <= set(INFERENCE) | {"power"}
     assert {topic.qos for topic in TOPICS} == set(QOS)
     assert all(len(topic.description) > 10 for topic in TOPICS)
     assert [topic.name for topic in TOPICS if topic.name.startswith("/")] == ["/clock", "/diagnostics"]
 
 
 @needs_ros
-@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+@pytest.mark.parametrize("topic", [*TOPICS, *INFERENCE_TOPICS], ids=lambda topic: topic.name)
 def test_types_exist(topic) -> None:  # type: ignore[no-untyped-def]
     from rover_energy.nodes.ros import message_class
 

@@ -14,6 +14,7 @@ from rover_energy.cli.demo import demo
 from rover_energy.cli.drive import drive
 from rover_energy.cli.forecast_score import forecast_score
 from rover_energy.cli.import_logs import app as import_logs
+from rover_energy.cli.infer import app as infer
 from rover_energy.cli.meters import meters
 from rover_energy.cli.plan import plan
 from rover_energy.cli.refit import refit
@@ -78,3 +79,4 @@ app.command()(refit)
 app.command()(forecast_score)
 app.command()(meters)
 app.add_typer(import_logs, name="import")
+app.add_typer(infer, name="infer")

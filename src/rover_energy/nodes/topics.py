@@ -79,13 +79,25 @@ TOPICS: tuple[Topic, ...] = (
           "audit of the last drive: every window of the meter against what was available"),
 )  # fmt: skip
 
-BY_NAME = {topic.name: topic for topic in TOPICS}
+#: Of the nodes of inference, which are not part of every drive.
+INFERENCE_TOPICS: tuple[Topic, ...] = (
+    Topic("inference_grant", f"{INTERFACES}/msg/InferenceGrant", "latched", 1.0, "", "power",
+          "what the networks on board may take; an expired one is worth the floor only"),
+    Topic("inference_demand", f"{INTERFACES}/msg/InferenceDemand", "stream", 1.0, "", "inference_manager",
+          "what they would like to take"),
+    Topic("inference_receipt", f"{INTERFACES}/msg/InferenceReceipt", "stream", 0.0, "", "inference_manager",
+          "what a run has taken: from whoever ran it, and from the manager for what was refused or lost"),
+    Topic("inference_stop", f"{INTERFACES}/msg/LoadCommand", "command", 0.0, "", "inference_manager",
+          "the run whose request_id is the command's name must stop"),
+)  # fmt: skip
+
+BY_NAME = {topic.name: topic for topic in (*TOPICS, *INFERENCE_TOPICS)}
 
 
 def markdown() -> str:
     """The table of the documentation."""
     lines = ["| topic | type | QoS | Hz | frame | published by | what |", "| --- | --- | --- | --- | --- | --- | --- |"]
-    for t in TOPICS:
+    for t in (*TOPICS, *INFERENCE_TOPICS):
         rate = f"{t.rate:g}" if t.rate else "on change"
         cells = (f"`{t.name}`", f"`{t.kind}`", t.qos, rate, f"`{t.frame}`" if t.frame else "", f"`{t.publisher}`", t.description)
         lines.append("| " + " | ".join(cells) + " |")

@@ -1,0 +1,1 @@
+"""Acceptance figures: what each system shows here, beside its honest baseline."""

@@ -1,0 +1,1 @@
+"""Producers of variants: training and compression on the ground, with torch (extra `infer`)."""

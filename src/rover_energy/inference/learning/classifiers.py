@@ -1,0 +1,114 @@
+"""Terrain classifiers: a large network (Super) and a small one that is distilled from it (Swift)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rover_energy.inference.learning.tools import logits_of, seeded, train
+from rover_energy.inference.tasks.terrain_patches import CHANNELS, CLASSES, SIDE, make_patches
+
+TEMPERATURE = 2.0
+TRAINING, CALIBRATION, TEST = 9000, 1500, 3000
+
+
+@dataclass(frozen=True)
+class Data:
+    """Patches and labels as tensors: training, calibration and test."""
+
+    x: Any
+    y: Any
+    calibration_x: Any
+    calibration_y: Any
+    test_x: Any
+    test_y: Any
+
+
+def patches(seed: int, training: int = TRAINING) -> Data:
+    """Generated data of a seed; the three parts have random numbers of their own."""
+    torch = seeded(seed)
+    made = []
+    for part, count in enumerate((training, CALIBRATION, TEST)):
+        x, y = make_patches(1000 * (part + 1) + seed, count)
+        made += [torch.from_numpy(x), torch.from_numpy(y)]
+    return Data(*made)
+
+
+def build_super() -> Any:
+    """Convolutions without bias and average pooling, as the conversion to spikes wants it: 1.9 M operations."""
+    nn = seeded(0).nn
+    return nn.Sequential(
+        nn.Conv2d(CHANNELS, 8, 3, padding=1, bias=False), nn.ReLU(), nn.Conv2d(8, 32, 3, padding=1, bias=False), nn.ReLU(),
+        nn.AvgPool2d(2), nn.Conv2d(32, 64, 3, padding=1, bias=False), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Linear(64 * (SIDE // 4) ** 2, 96, bias=False), nn.ReLU(), nn.Linear(96, len(CLASSES), bias=False),
+    )  # fmt: skip
+
+
+def build_swift() -> Any:
+    """The small one: 0.04 M operations."""
+    nn = seeded(0).nn
+    return nn.Sequential(
+        nn.Conv2d(CHANNELS, 6, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(6, 12, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(12 * (SIDE // 4) ** 2, 24), nn.ReLU(), nn.Linear(24, len(CLASSES)),
+    )  # fmt: skip
+
+
+def build_flat() -> Any:
+    """Matrix products only, 0.6 M operations: the kind of network that int8 makes cheaper on a processor."""
+    nn = seeded(0).nn
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(CHANNELS * SIDE**2, 768), nn.ReLU(), nn.Linear(768, 256), nn.ReLU(), nn.Linear(256, len(CLASSES)),
+    )  # fmt: skip
+
+
+def operations(network: Any) -> list[int]:
+    """Multiply-accumulates of one answer, layer by layer."""
+    torch = seeded(0)
+    x, counts = torch.zeros(1, CHANNELS, SIDE, SIDE), []
+    for layer in network:
+        x = layer(x)
+        if isinstance(layer, torch.nn.Conv2d):
+            counts.append(int(layer.weight.numel() * x.shape[2] * x.shape[3]))
+        elif isinstance(layer, torch.nn.Linear):
+            counts.append(int(layer.weight.numel()))
+    return counts
+
+
+def train_super(data: Data, seed: int, epochs: int = 12) -> Any:
+    """Super, trained with the labels."""
+    torch = seeded(seed)
+    network = build_super()
+    for weights in network.parameters():
+        torch.nn.init.kaiming_uniform_(weights, nonlinearity="relu")
+    train(network, network.parameters(), data.x, data.y, epochs=epochs, rate=2e-3, seed=seed)
+    return network.eval()
+
+
+def train_flat(data: Data, seed: int, epochs: int = 8) -> Any:
+    """The network of matrix products, trained with the labels."""
+    seeded(seed)
+    network = build_flat()
+    for layer in network:
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+    train(network, network.parameters(), data.x, data.y, epochs=epochs, rate=1e-3, seed=seed)
+    return network.eval()
+
+
+def distil_swift(data: Data, teacher: Any, seed: int, epochs: int = 15) -> Any:
+    """Swift, taught by labels and by the teacher's softened answers (Hinton et al. 2015, arXiv 1503.02531)."""
+    torch = seeded(seed)
+    network = build_swift()
+    for layer in network:
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+    soft = torch.softmax(logits_of(teacher, data.x) / TEMPERATURE, dim=1)
+    functional = torch.nn.functional
+
+    def loss(out: Any, index: Any) -> Any:
+        softened = functional.log_softmax(out / TEMPERATURE, dim=1)
+        taught = functional.kl_div(softened, soft[index], reduction="batchmean") * TEMPERATURE**2
+        return 0.7 * taught + 0.3 * functional.cross_entropy(out, data.y[index])
+
+    train(network, network.parameters(), data.x, data.y, epochs=epochs, rate=3e-3, seed=seed, loss=loss)
+    return network.eval()

@@ -1,0 +1,50 @@
+"""Settings of the nodes of inference, declared like those in `settings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rover_energy.inference.grants import FloorReserve
+from rover_energy.nodes.settings import NodeParameters
+from rover_energy.parameters import parameter
+
+FLOOR = FloorReserve()
+
+
+@dataclass(frozen=True)
+class ManagerParameters(NodeParameters):
+    """The inference manager."""
+
+    store: str = parameter("", description="YAML or JSON file with the variants, see rover-energy infer")
+    period: float = parameter(1.0, unit="s", minimum=0.05, maximum=600.0, description="of the grants; demands go out as often")
+    margin: float = parameter(1.1, minimum=1.0, maximum=10.0, description="reserved energy over a variant's 95 % energy")
+    slack: float = parameter(2.0, minimum=1.0, maximum=100.0, description="reserved time over a variant's 95 % latency")
+    grace: float = parameter(
+        2.0, unit="s", minimum=0.0, maximum=600.0, description="after a run's time, until it counts as lost and wholly spent",
+    )  # fmt: skip
+    floor_power: float = parameter(
+        FLOOR.power, unit="W", minimum=0.0, maximum=1e4, description="mean power that the reserved perception always has",
+    )  # fmt: skip
+    floor_burst: float = parameter(FLOOR.burst, unit="J", minimum=0.0, maximum=1e6, description="most that it may take at once")
+    floor_peak: float = parameter(FLOOR.peak_power, unit="W", minimum=0.0, maximum=1e4, description="most at any instant")
+
+
+@dataclass(frozen=True)
+class AccountantParameters(NodeParameters):
+    """The energy accountant."""
+
+    period: float = parameter(1.0, unit="s", minimum=0.1, maximum=600.0, description="real time between two reports")
+    ledger: str = parameter("", description="JSON file that gets the account when the node comes to rest; empty: none")
+    floor_power: float = parameter(
+        FLOOR.power, unit="W", minimum=0.0, maximum=1e4, description="as the inference manager's, as are the next two",
+    )  # fmt: skip
+    floor_burst: float = parameter(FLOOR.burst, unit="J", minimum=0.0, maximum=1e6, description="most that it may take at once")
+    floor_peak: float = parameter(FLOOR.peak_power, unit="W", minimum=0.0, maximum=1e4, description="most at any instant")
+
+
+def floor_of(settings: ManagerParameters | AccountantParameters) -> FloorReserve:
+    """The reserve that the settings describe."""
+    return FloorReserve(settings.floor_power, settings.floor_burst, settings.floor_peak)
+
+
+INFERENCE: dict[str, type[NodeParameters]] = {"inference_manager": ManagerParameters, "energy_accountant": AccountantParameters}

@@ -1,0 +1,168 @@
+"""Windows, traces and quotes: what has no meter is unmetered, integrals are those of scipy, fits are those of a closed form."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from rover_energy.errors import InputError
+from rover_energy.inference.energy import UNMETERED, Energy, Provenance, Total
+from rover_energy.inference.melodi import Trace, integrate, read_calls, read_trace
+from rover_energy.inference.metering import CpuTime, NoMeter, OperatingPoint, Zeus, best_batch, steady_state
+from rover_energy.inference.quotes import determination, fit_quotes
+
+
+class Monitor:
+    """A Zeus monitor with the devices it is told."""
+
+    def __init__(self, **devices: Any) -> None:
+        self.found = {"cpu_energy": None, "dram_energy": None, "gpu_energy": {}, "soc_energy": None, **devices}
+
+    def begin_window(self, name: str) -> None:
+        self.name = name
+
+    def end_window(self, name: str) -> SimpleNamespace:
+        assert name == self.name
+        return SimpleNamespace(**self.found)
+
+
+@pytest.mark.parametrize("devices", [{}, {"gpu_energy": None}, {"cpu_energy": {}}, {"cpu_energy": {0: math.nan}}])
+def test_zeus_without_a_meter_is_unmetered(devices: dict[str, Any]) -> None:
+    meter = Zeus(Monitor(**devices))
+    assert not meter.end(meter.begin()).metered
+
+
+def test_zeus_adds_its_meters() -> None:
+    meter = Zeus(Monitor(cpu_energy={0: 2.0, 1: 3.0}, gpu_energy={0: 7.0}, soc_energy=SimpleNamespace(cpu=1.0, gpu=None)))
+    energy = meter.end(meter.begin())
+    assert (energy.joules, energy.provenance) == (13.0, Provenance.MEASURED)
+
+
+def test_the_real_zeus_says_the_same_here() -> None:
+    pytest.importorskip("zeus", reason="zeus is not installed: pip install 'rover-energy[infer]'")
+    meter = Zeus()
+    energy = meter.end(meter.begin())
+    assert energy.joules > 0.0 if energy.metered else math.isnan(energy.joules)
+
+
+def test_unmetered_spreads_and_is_never_zero() -> None:
+    assert not Energy(math.nan, Provenance.MEASURED).metered
+    assert not Energy(-1.0, Provenance.MEASURED).metered
+    assert not Energy(5.0, Provenance.UNKNOWN).metered
+    total = Total.of([Energy(1.0, Provenance.MEASURED), Energy(2.0, Provenance.CPU_TIME_MODEL)])
+    assert (total.whole, total.weakest) == (3.0, Provenance.CPU_TIME_MODEL)
+    total.add(UNMETERED)
+    assert math.isnan(total.whole)
+    assert (total.known, total.unmetered) == (3.0, 1)
+
+
+def test_cpu_time_counts_work_and_not_sleep() -> None:
+    meter = CpuTime(core_power=10.0)
+    mark = meter.begin()
+    time.sleep(0.1)
+    asleep = meter.end(mark)
+    assert asleep.joules < 0.5
+    mark, end = meter.begin(), time.process_time() + 0.05
+    while time.process_time() < end:
+        pass
+    assert meter.end(mark).joules == pytest.approx(0.5, abs=0.1)
+
+
+def test_steady_state_per_unit() -> None:
+    def work() -> None:
+        end = time.process_time() + 0.004
+        while time.process_time() < end:
+            pass
+
+    m = steady_state(work, 4, backend=CpuTime(10.0), windows=3, calls=2)
+    assert m.energy.joules == pytest.approx(0.01, rel=0.3)
+    assert m.latency >= 0.004
+    blind = steady_state(work, 4, backend=NoMeter(), windows=2, calls=1)
+    assert not blind.energy.metered
+    assert blind.cpu == pytest.approx(0.001, rel=0.3)
+    slow, fast = OperatingPoint(64, m), OperatingPoint(1, blind)
+    assert best_batch([slow, fast], 1.0) == slow, "the unmetered one is not free"
+    assert best_batch([slow], 1e-4) is None
+    with pytest.raises(InputError):
+        steady_state(work, 0)
+
+
+def test_trapezoids_of_a_power_trace() -> None:
+    t = np.linspace(0.0, 10.0, 101)
+    trace = Trace(t, 5.0 + 3.0 * t)
+    assert integrate(trace, 1.234, 6.0, after=0.2).joules == pytest.approx(quad(lambda x: 5.0 + 3.0 * x, 1.234, 6.2)[0])
+    assert not integrate(trace, 8.0, 9.9).metered, "not covered"
+    assert not integrate(trace, 5.0, 4.0).metered
+    holes = Trace(np.delete(t, range(40, 60)), np.delete(trace.power, range(40, 60)))
+    assert not integrate(holes, 3.0, 7.0).metered
+    assert integrate(holes, 1.0, 3.0).metered
+
+
+def test_published_layouts_are_read_by_name(tmp_path: Path) -> None:
+    rows = ["Unnamed: 0,timestamp,datetime,consumption,exe", "0,100.0,x,2.0,a", "1,100.1,x,,a", "2,100.1,x,4.0,a"]
+    (tmp_path / "power.csv").write_text("\n".join([*rows, "3,100.1,x,6.0,a", "4,100.3,x,1.0,a"]), encoding="utf-8")
+    trace = read_trace(tmp_path / "power.csv")
+    assert trace.time.tolist() == [100.0, 100.1, 100.3]
+    assert trace.power.tolist() == [2.0, 5.0, 1.0]
+    table = "index,model_name,prompt_token_length,response_token_length,total_duration,energy_consumption_llm_total,type"
+    path = tmp_path / "alpaca_gemma_2b_laptop2.csv"
+    path.write_text(f"{table}\n0,gemma:2b,12,100,2500000000,0.0001,x\n1,gemma:2b,9,50,1e9,,x\n")
+    calls = read_calls(path)
+    assert (calls[0].hardware, calls[0].duration, calls[0].energy) == ("laptop2", 2.5, pytest.approx(360.0))
+    assert math.isnan(calls[1].energy), "no meter is not 0 J"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "has none"), ("a,b\n1,2\n", "column is missing"), ("timestamp,consumption\n1,x\n", "line 2, consumption = 'x'"),
+     ("timestamp,consumption\n1,1\n", "fewer than 2"), ("timestamp,consumption\n1,1\n2,-1\n", "is negative")],
+)
+def test_bad_traces_are_refused(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        read_trace(tmp_path / "t.csv")
+    with pytest.raises(InputError, match="file"):
+        read_trace(tmp_path / "none.csv")
+
+
+def runs(seed: int, n: int = 300) -> tuple[list[str], np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    names = [("small", "large")[i] for i in rng.integers(0, 2, n)]
+    amount = rng.integers(1, 200, n).astype(float)
+    mean = np.array([0.02 + 0.001 * a if m == "small" else 0.1 + 0.01 * a for m, a in zip(names, amount, strict=True)])
+    return names, amount, mean * np.exp(rng.normal(0.0, 0.05, n))
+
+
+def test_quotes_find_the_law_and_its_spread() -> None:
+    names, amount, joules = runs(0)
+    model = fit_quotes(names, amount, joules)
+    assert model.mean("small", 100.0) == pytest.approx(0.12, rel=0.03)
+    assert model.mean("large", 100.0) == pytest.approx(1.1, rel=0.03)
+    fresh = runs(1)
+    inside = [q.low <= j <= q.high for q, j in ((model.quote(m, a), j) for m, a, j in zip(*fresh, strict=True))]
+    assert np.mean(inside) == pytest.approx(0.8, abs=0.06)
+    assert abs(model.surprise("large", 100.0, 1.1)) < 1.0
+    assert model.surprise("large", 100.0, 2.2) > 10.0
+    flat = fit_quotes(names, amount, joules, terms=("amount",))
+    predict = [flat.mean(m, a) for m, a in zip(names, amount, strict=True)]
+    full = [model.mean(m, a) for m, a in zip(names, amount, strict=True)]
+    assert determination(joules, full) > 0.97 > determination(joules, predict)
+
+
+def test_quotes_refuse_what_they_cannot_know() -> None:
+    names, amount, joules = runs(0)
+    model = fit_quotes(names, amount, joules)
+    for name, amount_ in (("huge", 1.0), ("small", math.nan), ("small", 0.0)):
+        with pytest.raises(InputError):
+            model.mean(name, amount_)
+    with pytest.raises(InputError, match="leave unmetered runs out"):
+        fit_quotes(names, amount, np.where(amount > 100, np.nan, joules))
+    with pytest.raises(InputError, match="no more than the"):
+        fit_quotes(names[:4], amount[:4], joules[:4])
