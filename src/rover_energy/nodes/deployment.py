@@ -23,13 +23,13 @@ GAZEBO_STALE = 0.2  # [s] Gazebo runs on while a busy machine is late; motors st
 BATTERY = "battery.json"  # stored energy, beside the folders of the runs: a new run goes on with it
 
 
-def write_plan_world(plan: Path, out: Path, *, name: str = "rover") -> tuple[dict[str, Path], Spawn]:
+def write_plan_world(plan: Path, out: Path, *, name: str = "rover", pace: float = 1.0) -> tuple[dict[str, Path], Spawn]:
     """Gazebo's files for the ground, light and rover of a plan, see `write_gazebo`, and where the rover is put.
 
     Raises InputError.
     """
     world, start = read_world(str(plan)), read_certified(str(plan)).trajectory.start
-    files = write_gazebo(out, world.terrain, world.environment, world.rover, name=name)
+    files = write_gazebo(out, world.terrain, world.environment, world.rover, name=name, pace=pace)
     geometry = rover_geometry(world.rover, None, gravity=world.environment.gravity)
     pose = float(start[0]), float(start[1]), float(start[2])
     return files, spawn_pose(heightmap(world.terrain), world.surface, geometry, pose)
