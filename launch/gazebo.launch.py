@@ -34,6 +34,7 @@ ARGUMENTS = (
     ("plan", None, "folder written by rover-energy plan"),
     ("out", None, "folder for gazebo/ and bag/; must not hold a bag yet"),
     ("name", "rover", "name of the model in Gazebo"),
+    ("pace", "1.0", "simulated over real time; less than 1 where the machine is too slow for the nodes to answer in time"),
     ("headless", "false", "true: server only, no window"),
     ("gz_args", "", "more arguments for gz sim"),
 )
@@ -72,7 +73,8 @@ def _start(context, *_, **__):
     from launch_ros.actions import Node
 
     values = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
-    files, spawn = write_plan_world(Path(values["plan"]), Path(values["out"]) / "gazebo", name=values["name"])
+    where = Path(values["plan"]), Path(values["out"]) / "gazebo"
+    files, spawn = write_plan_world(*where, name=values["name"], pace=float(values["pace"]))
     begin_anew(Path(values["out"]).resolve() / "bag")
     headless = values["headless"].lower() == "true"
     server = _gazebo(gazebo_arguments(files["world"].resolve(), headless=headless, more=values["gz_args"]))

@@ -258,6 +258,13 @@ def test_names_that_are_not_plain_are_refused(tmp_path: Path, name: str) -> None
         write_gazebo(tmp_path, rough(), SUN, ROVER, name=name)
 
 
+def test_pace_is_gazebos_real_time_factor(tmp_path: Path) -> None:
+    world = parse(write_gazebo(tmp_path, rough(), SUN, ROVER, pace=0.25)["world"])
+    assert world.findtext(".//physics/real_time_factor") == "0.25"
+    with pytest.raises(InputError, match="pace"):
+        write_gazebo(tmp_path, rough(), SUN, ROVER, pace=float("nan"))
+
+
 @pytest.mark.parametrize("largest", [100, 9, 1024])
 def test_sizes_that_gazebo_cannot_use_are_refused(largest: int) -> None:
     with pytest.raises(InputError, match="power of two"):

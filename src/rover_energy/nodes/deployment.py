@@ -19,16 +19,17 @@ from rover_energy.simulation.gazebo import Spawn, heightmap, spawn_pose, write_g
 from rover_energy.simulation.geometry import rover_geometry
 
 SIMULATOR = "simulator"
+GAZEBO_STALE = 0.2  # [s] Gazebo runs on while a busy machine is late; motors stop by themselves after 0.15 s without commands
 BATTERY = "battery.json"  # stored energy, beside the folders of the runs: a new run goes on with it
 
 
-def write_plan_world(plan: Path, out: Path, *, name: str = "rover") -> tuple[dict[str, Path], Spawn]:
+def write_plan_world(plan: Path, out: Path, *, name: str = "rover", pace: float = 1.0) -> tuple[dict[str, Path], Spawn]:
     """Gazebo's files for the ground, light and rover of a plan, see `write_gazebo`, and where the rover is put.
 
     Raises InputError.
     """
     world, start = read_world(str(plan)), read_certified(str(plan)).trajectory.start
-    files = write_gazebo(out, world.terrain, world.environment, world.rover, name=name)
+    files = write_gazebo(out, world.terrain, world.environment, world.rover, name=name, pace=pace)
     geometry = rover_geometry(world.rover, None, gravity=world.environment.gravity)
     pose = float(start[0]), float(start[1]), float(start[2])
     return files, spawn_pose(heightmap(world.terrain), world.surface, geometry, pose)
@@ -37,8 +38,14 @@ def write_plan_world(plan: Path, out: Path, *, name: str = "rover") -> tuple[dic
 def gazebo_graph(plan: Path, bag: Path) -> list[Node]:
     """The nodes of a drive in Gazebo: those of a simulated drive, with Gazebo's base in the simulator's place."""
     folder = {"folder": str(plan)}
-    nodes = simulation_graph(plan, bag, simulator="mujoco")  # Gazebo's wheels too stand on the raw ground
-    return [replace(node, module="gazebo_base", parameters=folder) if node.name == SIMULATOR else node for node in nodes]
+    made = []
+    for node in simulation_graph(plan, bag, simulator="mujoco"):  # Gazebo's wheels too stand on the raw ground
+        if node.name == SIMULATOR:
+            node = replace(node, module="gazebo_base", parameters=folder)
+        elif "stale" in node.parameters:
+            node = replace(node, parameters={**node.parameters, "stale": GAZEBO_STALE})
+        made.append(node)
+    return made
 
 
 def rover_graph(plan: Path, bag: Path, hardware: Hardware) -> list[Node]:

@@ -86,7 +86,9 @@ def heightmap(terrain: Terrain, *, largest: int = MAXIMUM_PIXELS) -> Heightmap:
     return Heightmap(np.round(scaled * FULL).astype(np.uint16), (cx, cy), spacing, low, relief)
 
 
-def world_sdf(image: Heightmap, environment: Environment, *, name: str = WORLD_NAME, image_uri: str = "heightmap.png") -> str:
+def world_sdf(
+    image: Heightmap, environment: Environment, *, name: str = WORLD_NAME, image_uri: str = "heightmap.png", pace: float = 1.0
+) -> str:
     """SDF of the world: ground, gravity, and the Sun as it stands at the start.
 
     Parameters
@@ -96,6 +98,8 @@ def world_sdf(image: Heightmap, environment: Environment, *, name: str = WORLD_N
     name : str
     image_uri : str
         Where the image is, from the world file.
+    pace : float
+        Simulated over real time that Gazebo keeps to.
 
     Notes
     -----
@@ -106,7 +110,7 @@ def world_sdf(image: Heightmap, environment: Environment, *, name: str = WORLD_N
     world = child(root, "world", name=name)
     physics = child(world, "physics", name="engine", type="dart")
     child(physics, "max_step_size", STEP)
-    child(physics, "real_time_factor", 1.0)
+    child(physics, "real_time_factor", pace)
     child(child(physics, "dart"), "collision_detector", "bullet")
     for system, title in WORLD_SYSTEMS:
         plugin(world, system, title)
@@ -212,6 +216,7 @@ def write_gazebo(
     *,
     name: str = "rover",
     largest: int = MAXIMUM_PIXELS,
+    pace: float = 1.0,
 ) -> dict[str, Path]:
     """Write everything that Gazebo needs: `worlds/` with world and height map, `models/<name>/`, and `bridge.yaml`.
 
@@ -223,15 +228,17 @@ def write_gazebo(
     Raises
     ------
     InputError
-        A name that is not plain, or a folder that cannot be written.
+        A name that is not plain, a pace out of range, or a folder that cannot be written.
     """
+    if not 0.01 <= pace <= 100.0:
+        raise InputError("gazebo", "pace", "is not within 0.01 .. 100", "1 is real time", pace)
     if not (name.isascii() and name.replace("_", "").isalnum()):
         raise InputError("gazebo", "name", "is not plain", "use letters, digits and underscores", name)
     shape = rover_geometry(rover, geometry, gravity=environment.gravity)
     image = heightmap(terrain, largest=largest)
     bridge = "# Topics between Gazebo and ROS: parameter_bridge --ros-args -p config_file:=<this file>\n"
     contents: dict[str, tuple[str, bytes]] = {
-        "world": ("worlds/rover_world.sdf", world_sdf(image, environment).encode()),
+        "world": ("worlds/rover_world.sdf", world_sdf(image, environment, pace=pace).encode()),
         "heightmap": ("worlds/heightmap.png", encode_png(image.pixels)),
         "model": (f"models/{name}/model.sdf", rover_sdf(shape, gravity=environment.gravity, name=name).encode()),
         "config": (f"models/{name}/model.config", _model_config(name).encode()),
