@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
         nodes = simulation_graph(options.plan.resolve(), out / "bag", simulator=options.engine)
         watched = next(node for node in nodes if node.name == "simulator")
         others = [node for node in nodes if node is not watched]
-        with Processes(others, out, options.domain) as processes, witness(watched, truth, processes), Session(processes) as session:
+        with Processes(others, out, options.domain) as graph, witness(watched, truth, graph), Session(graph) as session:
             session.bring_up()
             session.drive(options.plan, limit=1200.0)
         found, first, last = audited(out / "bag", rover)
