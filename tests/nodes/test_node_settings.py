@@ -27,7 +27,8 @@ def test_the_graph_sets_what_the_nodes_declare() -> None:
     nodes = simulation_graph(Path("plan"), Path("bag"), simulator="mujoco", resistance=1.2)
     for node in nodes:
         from_mapping(ALL[node.name], node.parameters, node.name)
-    assert {node.name for node in nodes} == set(ALL)
+    beside = {"battery_lint"}  # for batteries that others report
+    assert {node.name for node in nodes} == set(ALL) - beside
     line = next(node for node in nodes if node.name == "drive").command()
     assert "raw_ground:=true" in line
     assert 'folder:="plan"' in line
