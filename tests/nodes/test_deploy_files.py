@@ -72,7 +72,7 @@ def test_what_a_node_hears_it_may_hear_and_no_more(profiles: dict[str, ElementTr
 
 
 def test_the_recorder_hears_everything(profiles: dict[str, ElementTree.Element]) -> None:
-    assert set(BY_NAME) <= set(names(profiles["recorder"], "topics", "subscribe"))
+    assert {topic.name for topic in TOPICS} <= set(names(profiles["recorder"], "topics", "subscribe"))
 
 
 def test_services_and_actions_are_those_of_the_code(profiles: dict[str, ElementTree.Element]) -> None:

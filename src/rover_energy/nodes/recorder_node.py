@@ -97,6 +97,7 @@ class Recorder(ros.Part):
         rosbag2 = ros.need("rosbags.rosbag2")
         self.writer = rosbag2.Writer(bag, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
         self.writer.open()
+        self.file = self.writer.storage.path
         self.writer.storage.close_chunk = with_checksum(self.writer.storage)
         store = typestore()
         for topic in TOPICS:
@@ -121,10 +122,10 @@ class Recorder(ros.Part):
         return write
 
     def deactivate(self) -> None:
-        """Close the bag: its index and metadata."""
+        """Close the bag: its index and metadata. A signal may come in between; then this is called again."""
         if self.writer is not None:
             self.writer.close()
-            seal_summary(self.writer.storage.path)
+            seal_summary(self.file)
             self.writer = None
 
 

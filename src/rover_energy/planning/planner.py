@@ -50,6 +50,7 @@ __all__ = ["Clock", "LocalSolver", "PlannedTraverse", "Solver", "plan_traverse",
 REPAIRS = 4  # certificates after the first
 CORRECTIONS = 2  # further solves with what the certificate found held back
 LONGEST = 30.0  # guesses: the length of a solution beyond which it is taken for nonsense, and not sampled
+SLOWEST_GUESS = 3.0  # times the fastest drive, for a first guess that the energy allows
 WORSE_THAN_FALLBACK = 1.03  # a plan slower than its first guess by more is held against the fallback
 
 
@@ -151,9 +152,11 @@ class _Planning:
         if self.start.speed > 0.0 or not limit or (limit != "floor" and path.length <= LONG):
             return fastest, None
         try:
-            return self._within_energy(path), None
+            guess = self._within_energy(path)
         except TimingError as failure:
             return fastest, failure
+        # a very slow drive needs so many pieces that its programme would take longest of all
+        return (guess, None) if guess.duration <= SLOWEST_GUESS * fastest.duration or path.length > LONG else (fastest, None)
 
     def _by_windows(self, programme: Programme, path: Path, *, rationed: bool) -> PlannedTraverse | None:
         """A long traverse, planned window by window; None when that fails, and the programme must be solved whole."""
