@@ -20,6 +20,7 @@ from rover_energy.views.signals import namespace_of
 
 MONITORS: tuple[type[ros.Part], ...] = (Monitor, Auditor)
 MADE_ANEW = ("diagnostics", "compliance")  # what the monitors publish
+OF_PROCESSES = ("heartbeat", "graph_state")  # of those that ran then; a rover would take the latter for a permission
 OTHERS = 0.5  # [s] in which other publishers are noticed
 
 
@@ -125,11 +126,12 @@ class Player:
         self.publishers[stream.topic] = name, publisher
 
     def _name(self, topic: str, commands: bool) -> str:
-        """Own name, or `recorded/...` for what the monitors make anew and for what a rover in the same domain would obey."""
+        """Own name, or `recorded/...` for what the monitors make anew, what was said of processes, and what a rover in the
+        same domain would obey."""
         own = topic.removeprefix(f"{self.namespace}/").lstrip("/")
         entry = BY_NAME.get(own)
         obeyed = entry is not None and entry.qos == "command" and not commands
-        return f"{self.namespace}/recorded/{own}" if own in MADE_ANEW or obeyed else topic
+        return f"{self.namespace}/recorded/{own}" if own in (*MADE_ANEW, *OF_PROCESSES) or obeyed else topic
 
     def _same_definition(self, stream: Stream, name: str) -> bool:
         """Bytes are published as they were recorded, so both ends must mean the same by them."""
