@@ -15,6 +15,7 @@ from rover_energy.control.governor import Governor, Pace
 from rover_energy.control.load import Estimate
 from rover_energy.control.reference import Point, Reference
 from rover_energy.control.settings import ControlParameters
+from rover_energy.control.speed_limit import SpeedLimit
 from rover_energy.control.tracker import Tracker, TrackingError
 from rover_energy.control.watch import Watch
 from rover_energy.environment.scene import Environment
@@ -88,6 +89,7 @@ class Controller:
         self._start: float | None = None
         self._last = math.nan
         self._set_speed = 0.0
+        self.speed_limit = SpeedLimit(rover.limits.speed, p.speed)
         self._advanced, self._marked = math.nan, 0.0
         self._next_outlook = -math.inf
         self._outlook = EnergyOutlook(p.governor.fastest, math.inf)
@@ -101,6 +103,7 @@ class Controller:
         """
         self.estimator, self.watch = earlier.estimator, earlier.watch
         self.governor.take_over(earlier.governor)
+        self.speed_limit, self.tracker.offset = earlier.speed_limit, earlier.tracker.offset
         self.plan_time, self._start = plan_time, now - plan_time
         self._last, self._set_speed, self._advanced = earlier._last, earlier._set_speed, earlier._advanced
 
@@ -152,10 +155,12 @@ class Controller:
         wanted = min(self.parameters.governor.fastest if late else 1.0, self._outlook.rate)
         pace = self.governor.choose(self.plan_time, measurement, estimate, seconds, wanted=wanted)
         wish, _ = self.tracker.command(self.plan_time, (measurement.x, measurement.y, measurement.heading), pace.rate)
-        wish = self._creeping(wish, error, point)
+        wish = self.speed_limit.keep(self._creeping(wish, error, point), measurement.speed, seconds)
         command = self.governor.limit(wish, self._set_speed, measurement, point, estimate, seconds)
         self._set_speed = command.speed
-        self.plan_time = self.tracker.advance(self.plan_time, pace.rate, error, seconds)
+        self.tracker.learn(error, abs(measurement.speed) * seconds)
+        rate = self.tracker.driven_rate(self.plan_time, pace.rate, command.speed)
+        self.plan_time = self.tracker.advance(self.plan_time, rate, error, seconds)
         self._note_advance(now, measurement)
         return command, pace
 

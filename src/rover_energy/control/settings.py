@@ -12,12 +12,16 @@ class TrackerParameters(Parameters):
     """Path following."""
 
     length: float = parameter(
-        0.7, unit="m", minimum=0.05, maximum=10.0, description="distance in which an error across the path is driven out",
+        0.6, unit="m", minimum=0.05, maximum=10.0, description="distance in which an error across the path is driven out",
     )  # fmt: skip
     correction: float = parameter(0.5, unit="1/m", minimum=0.0, description="most curvature added to that of the plan")
+    memory: float = parameter(
+        1.0, unit="m", minimum=0.05, maximum=1e3, description="distance in which a lasting drift off the path is learnt",
+    )  # fmt: skip
+    lasting: float = parameter(0.3, unit="1/m", minimum=0.0, description="most curvature that is learnt against such a drift")
     preview: float = parameter(0.1, unit="s", minimum=0.0, maximum=2.0, description="lag of the motors that is made up for")
     pull: float = parameter(
-        1.0, unit="1/s", minimum=0.0, maximum=5.0, description="rate at which the reference is drawn to the rover along the path",
+        2.0, unit="1/s", minimum=0.0, maximum=5.0, description="rate at which the reference is drawn to the rover along the path",
     )  # fmt: skip
     creep: float = parameter(0.03, unit="m/s", minimum=0.001, description="speed of the last centimetres to the goal")
     goal_distance: float = parameter(0.10, unit="m", minimum=0.001, description="position error within which the goal is reached")
@@ -61,6 +65,16 @@ class GovernorParameters(Parameters):
 
 
 @dataclass(frozen=True)
+class SpeedLimitParameters(Parameters):
+    """The rover's own speed under its limit, whatever the wheels are told."""
+
+    margin: float = parameter(0.02, minimum=0.0, maximum=0.5, description="share of the limit that commands stay below it")
+    gain: float = parameter(1.0, minimum=0.0, maximum=2.0, description="fall of the command per speed above that")
+    time: float = parameter(0.2, unit="s", minimum=0.02, maximum=60.0, description="in which a lasting excess is taken out")
+    recovery: float = parameter(0.1, unit="m/s2", minimum=0.001, description="fastest rise of the command afterwards")
+
+
+@dataclass(frozen=True)
 class WatchParameters(Parameters):
     """When the controller no longer trusts what it reads."""
 
@@ -82,4 +96,5 @@ class ControlParameters(Parameters):
     tracker: TrackerParameters = group(TrackerParameters, "path following")
     estimator: EstimatorParameters = group(EstimatorParameters, "soil, slip and mass")
     governor: GovernorParameters = group(GovernorParameters, "the pace of the plan")
+    speed: SpeedLimitParameters = group(SpeedLimitParameters, "the limit of speed")
     watch: WatchParameters = group(WatchParameters, "trust in measurements")
