@@ -129,7 +129,7 @@ def test_commands_and_recomputed_topics_go_elsewhere(
     play(loopback.out / "bag", 37, duration=0.2, commands=True)
     moved = {topic for topic, name in names[False].items() if name != topic}
     always = {"/compliance", "/diagnostics", "/heartbeat", "/graph_state"}
-    assert moved == {"/cmd_vel", "/load_command"} | always
+    assert moved == {"/cmd_vel", "/load_command", "/replan"} | always
     assert names[False]["/cmd_vel"] == "/recorded/cmd_vel"
     assert {topic for topic, name in names[True].items() if name != topic} == always
 
