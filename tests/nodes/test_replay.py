@@ -95,7 +95,8 @@ def test_the_verdict_of_the_drive_is_found_again(loopback: SimpleNamespace, plan
     now, then = result.figures["compliance"], result.figures["recorded_compliance"]
     assert result.figures["left_out"] == {}
     assert (now["passed"], now["plan_id"]) == (then["passed"], then["plan_id"]) == (True, plan_folder.name)
-    assert abs(now["samples"] - then["samples"]) <= 3  # the bag keeps no order between topics of one instant
+    # the drive node stops counting when the rover stands, and says so up to half a second later; the replay counts until then
+    assert 0 <= now["samples"] - then["samples"] + 3 <= 28
     assert now["missing_samples"] == 0
     assert now["peak_power"] == then["peak_power"]
     assert now["least_power_margin"] == then["least_power_margin"]
