@@ -103,16 +103,26 @@ def test_a_gauge_that_freezes_is_seen_within_two_periods_and_50_ms(watts, way):
     assert 0.0 < t - 20 * 0.04 <= 2 * 0.04 + 0.05
 
 
+def test_a_fine_gauge_is_known_as_one_after_a_few_readings_at_high_power():
+    """Its changes are large then, but differ by little; when it freezes at 10 W, 1 J would take too long."""
+    energy, readings = 5e4, []
+    for k in range(20):
+        readings.append(energy)
+        energy -= 0.04 * (100.0 + math.sin(k))
+    assert gauge(readings + [readings[-1]] * 20, battery_power=10.0)[1] <= 20 * 0.04 + 2 * 0.04 + 0.05
+
+
 def test_a_gauge_that_never_moves_is_seen_by_what_a_coarse_one_would_have_shown():
     reason, t, _ = gauge([5e4] * 100, supply_power=84.0)
     assert reason is StopReason.FROZEN
     assert 0.19 < t < 0.25, "two steps of 1 J at 11 W less the meters' error"
 
 
-@pytest.mark.parametrize("step", [0.0, 0.1, 1.0])
-@pytest.mark.parametrize("watts", [0.0, 0.5, 3.0, 30.0])
+@pytest.mark.parametrize("step", [0.0, 1.0 / 32.0, 0.1, 1.0])
+@pytest.mark.parametrize("watts", [0.0, 0.5, 3.0, 30.0, 100.0])
 def test_a_good_gauge_of_any_resolution_is_trusted(step, watts):
-    assert gauge(falling(watts, 3000, step=step), supply_power=95.0 - watts, battery_power=watts) is None
+    powers = {"supply_power": 95.0, "constant_power": 55.0 + watts, "battery_power": watts}
+    assert gauge(falling(watts, 3000, step=step), **powers) is None
 
 
 def test_nothing_flows_and_nothing_changes():

@@ -19,6 +19,7 @@ LEANING = 0.3  # [s] for which a wheel that drops off a stone may lean the body 
 OVERTURNING = 0.9  # [rad] of lean that stops at once
 SAME = 0.5  # of the age allowed: one period and a little, for which a value that must change may be the same to the last bit
 COARSEST, FINEST = 1.0, 0.01  # [J] resolution of the battery's gauge: until it has shown its own, and the least believed
+ROUNDING = 1e-3  # [J] of differences between readings
 METER_ERROR = 1.0  # [W] of the powers' balance
 STEPS = 2.0  # of the gauge, which must have gone through the battery while it stood still
 
@@ -31,7 +32,7 @@ class Watch:
         self._pose: tuple[float, ...] = ()
         self._pose_since = 0.0
         self._energy, self._owed, self._energy_since = math.nan, 0.0, 0.0
-        self._battery_time, self._resolution = math.nan, COARSEST
+        self._battery_time, self._change, self._resolution = math.nan, math.nan, COARSEST
         self._upright = -math.inf
 
     def check(self, measurement: Measurement, now: float) -> Stop | None:
@@ -83,14 +84,11 @@ class Watch:
     def _frozen_battery(self, m: Measurement) -> tuple[StopReason, str] | None:
         """A gauge that new messages repeat although more than its resolution has gone through the battery by other meters.
 
-        The gauge's resolution is the least change that it has shown. While nothing flows, a gauge that stands is right, and
-        one that is broken cannot be told from it.
+        While nothing flows, a gauge that stands is right, and one that is broken cannot be told from it.
         """
         seconds, self._battery_time = m.battery_time - self._battery_time, m.battery_time
         if m.battery_energy != self._energy or not seconds >= 0.0:
-            change = abs(m.battery_energy - self._energy)
-            if change > 0.0:  # not at the first reading, which is compared with NaN
-                self._resolution = min(self._resolution, max(FINEST, change))
+            self._learn(m.battery_energy - self._energy)
             self._energy, self._owed, self._energy_since = m.battery_energy, 0.0, m.battery_time
             return None
         self._owed += _battery_flow(m) * seconds
@@ -98,6 +96,13 @@ class Watch:
         if still < self.same - 1e-9 or self._owed < STEPS * self._resolution:
             return None
         return StopReason.FROZEN, f"the battery's energy for {still:.3f} s while {self._owed:.2f} J went through it"
+
+    def _learn(self, change: float) -> None:
+        """The gauge's resolution: its changes are multiples of it, and so are the differences between them [J]."""
+        for step in (abs(change), abs(change - self._change)):
+            if step > ROUNDING:  # NaN at the first reading is not
+                self._resolution = min(self._resolution, max(FINEST, step))
+        self._change = change
 
 
 def _battery_flow(m: Measurement) -> float:
