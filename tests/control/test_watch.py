@@ -95,9 +95,10 @@ def falling(watts, count, period=0.04, step=0.0):
 @pytest.mark.parametrize("watts", [2.0, 10.0, 100.0])
 @pytest.mark.parametrize("way", ["drawn", "metered out", "metered in"])
 def test_a_gauge_that_freezes_is_seen_within_two_periods_and_50_ms(watts, way):
-    powers = {"supply_power": 95.0, "constant_power": 55.0 + watts} if way == "drawn" else {"battery_power": watts if way == "metered out" else -watts}
+    metered = {"metered out": watts, "metered in": -watts}.get(way)
+    powers = {"constant_power": 55.0 + watts} if metered is None else {"battery_power": metered}
     readings = falling(watts, 20)
-    reason, t, detail = gauge(readings + [readings[-1]] * 20, **powers)
+    reason, t, detail = gauge(readings + [readings[-1]] * 20, supply_power=95.0, **powers)
     assert reason is StopReason.FROZEN
     assert "battery" in detail
     assert 0.0 < t - 20 * 0.04 <= 2 * 0.04 + 0.05
