@@ -1,8 +1,10 @@
 """What happens when a node is killed or a sensor lies while the rover drives: how soon it stands, and how soon all is well.
 
 The graph of `rover-energy drive` with the loopback keeps pace with real time and waits for nobody, as a real rover, unless
---lockstep is given. All times are real ones, taken where a message is sent. `kill`: SIGKILL to a node. `sensors`: odometry
-or PowerState on the way to the drive node stops, freezes, repeats itself or turns NaN.
+--lockstep is given. Times are real ones, taken where a message is sent. `kill`: SIGKILL to a node. `sensors`: odometry or
+PowerState on the way to the drive node stops, freezes, repeats itself or turns NaN. Detection is told in the bus's time too: from
+the stamp of the first false message to that of the command that brakes. A machine that is too slow for real time, or
+--lockstep, which waits for answers that a stale sensor does not provoke, delays the real time alone.
 
     python benchmarks/faults.py --times 20 --kill drive power        some nodes
     python benchmarks/faults.py --times 20 --kill                    every node
@@ -12,6 +14,7 @@ or PowerState on the way to the drive node stops, freezes, repeats itself or tur
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import signal
@@ -41,7 +44,7 @@ SPARE, TRIES = 5.0, 5  # [s] between two kills, in which the next spare process 
 
 @dataclass
 class Result:
-    """One fault. Times are real seconds after it; `battery` is a share of what was stored."""
+    """One fault. Times are real seconds after it, `bus` is `detected` by stamps; `battery` is a share of what was stored."""
 
     fault: str
     stopped: float
@@ -50,6 +53,7 @@ class Result:
     detected: float
     speed: float
     said: str
+    bus: float = NAN
 
 
 def driven(rig: Rig, disturb: Callable[[], None], random: np.random.Generator) -> str:
@@ -108,7 +112,7 @@ class Liar:
     """Stands between the simulated rover and the drive node, and passes messages on, or not, or changed."""
 
     def __init__(self, rig: Rig) -> None:
-        self.kind, self.target, self.since = "", "", math.inf
+        self.kind, self.target, self.since, self.stamp = "", "", math.inf, math.inf
         self.last: dict[str, Any] = {}
         self.frozen: dict[str, Any] = {}
         self.send = {}
@@ -119,11 +123,11 @@ class Liar:
             rig.session.watch(name, lambda message, name=name: self.relay(name, message))
 
     def begin(self, target: str, kind: str) -> None:
-        self.target, self.kind, self.since = target, kind, math.inf
+        self.target, self.kind, self.since, self.stamp = target, kind, math.inf, math.inf
 
     def relay(self, name: str, message: Any) -> None:
         if name == self.target and self.kind:
-            self.since = min(self.since, time.time())
+            self.since, self.stamp = min(self.since, time.time()), min(self.stamp, ros.seconds(message.header.stamp))
             old = self.frozen.setdefault(name, self.last[name])
             if self.kind == "stale":
                 return
@@ -157,11 +161,13 @@ def lied(rig: Rig, liar: Liar, target: str, kind: str, random: np.random.Generat
     liar.end()
     rig.spin(lambda: False, 0.3)
     rows = [row for row in rig.heard.commands if row[0] > since]
-    speed = next((v for t, v in reversed(rig.heard.commands) if t <= since), NAN)
-    drops = (t for (_, v0), (t, v1) in zip([(since, speed), *rows], rows, strict=False) if v0 - v1 >= 0.02 or v1 == 0.0)
-    detected = next(drops, math.inf) - since
+    speed = next((v for t, _, v in reversed(rig.heard.commands) if t <= since), NAN)
+    before = [(since, liar.stamp, speed), *rows]
+    drops = (row for (_, _, v), row in zip(before, rows, strict=False) if v - row[2] >= 0.02 or row[2] == 0.0)
+    at, stamp, _ = next(drops, (math.inf, math.inf, NAN))
     moving = [t for t, _, v in rig.heard.odometry if abs(v) > REST and t > since]
-    return Result(f"{target} {kind}", moving[-1] - since if moving else 0.0, NAN, NAN, detected, speed, said)
+    standing = moving[-1] - since if moving else 0.0
+    return Result(f"{target} {kind}", standing, NAN, NAN, at - since, speed, said, stamp - liar.stamp)
 
 
 def changed(nodes: list[Node], *, lockstep: bool, liar: bool) -> list[Node]:
@@ -174,12 +180,12 @@ def changed(nodes: list[Node], *, lockstep: bool, liar: bool) -> list[Node]:
 
 def summary(results: Sequence[Result]) -> str:
     """A row per fault."""
-    columns = ("fault", "times", "m/s", "detected s median", "max", "standing s median", "max", "ready s median", "95 %", "max",
-               "battery % max")  # fmt: skip
+    columns = ("fault", "times", "m/s", "bus s median", "max", "detected s median", "max", "standing s median", "max",
+               "ready s median", "95 %", "max", "battery % max")  # fmt: skip
     rows = []
     for fault in dict.fromkeys(r.fault for r in results):
         own = [r for r in results if r.fault == fault]
-        pairs = [quantiles([getattr(r, name) for r in own], (0.5, 1.0)) for name in ("detected", "stopped")]
+        pairs = [quantiles([getattr(r, name) for r in own], (0.5, 1.0)) for name in ("bus", "detected", "stopped")]
         pairs.append(quantiles([r.recovered for r in own], (0.5, 0.95, 1.0)))
         never = sum(math.isinf(r.recovered) or math.isinf(r.detected) for r in own)
         battery = 100.0 * quantiles([r.battery for r in own], (1.0,))[0]
@@ -200,6 +206,8 @@ def campaign(
             rig = Rig(place / "0", domain, **options).__enter__()
         try:
             results.append(attempt(rig, fault))
+            if results[-1].recovered > 3.0:
+                print(f"  {fault}: ready after {results[-1].recovered:.2f} s", flush=True)
         except (GraphError, RuntimeError) as error:
             results.append(Result(fault, NAN, math.inf, NAN, math.inf, NAN, f"graph lost: {error}"))
             rig.__exit__(None, None, None)
@@ -215,12 +223,13 @@ def main(argv: Sequence[str] | None = None) -> list[Result]:
     arguments.add_argument("--kill", nargs="*", choices=NODES, default=None, help="nodes to be killed; none named: every one")
     arguments.add_argument("--sensors", action="store_true", help="falsify sensors")
     arguments.add_argument("--lockstep", action="store_true", help="the simulation waits for drive and power, as by default")
+    arguments.add_argument("--logs", type=Path, default=None, help="folder to leave the nodes' logs in")
     arguments.add_argument("--domain", type=int, default=77, help="ROS_DOMAIN_ID of the graph")
     options = parse(arguments, argv)
     times, random = options.times or options.problems, np.random.default_rng(options.seed)
     kills = list(options.kill or NODES) if options.kill is not None or not options.sensors else []
     results: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="faults_") as folder:
+    with contextlib.nullcontext(options.logs) if options.logs else tempfile.TemporaryDirectory(prefix="faults_") as folder:
         if kills:
             results += campaign(
                 Path(folder) / "kill", options.domain, kills, times, lambda rig, name: killed(rig, name, random),

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rover_energy.nodes import ros
 from rover_energy.nodes.graph import Node, begin_anew, simulation_graph
 from rover_energy.nodes.processes import Processes
 from rover_energy.nodes.session import Session
@@ -45,7 +46,7 @@ class Heard:
     """What came, with the real time at which it was sent [s], by the sender's clock on this machine."""
 
     odometry: list[tuple[float, float, float]] = field(default_factory=list)  # real time, stamp, speed
-    commands: list[tuple[float, float]] = field(default_factory=list)  # real time, speed
+    commands: list[tuple[float, float, float]] = field(default_factory=list)  # real time, stamp, speed
     power: list[tuple[float, float]] = field(default_factory=list)  # real time, battery_energy
     graph: list[tuple[float, bool, str]] = field(default_factory=list)  # real time, ready, text
 
@@ -79,11 +80,10 @@ class Rig:
 
     def on_odometry(self, m: Any, info: Any) -> None:
         self.pose = m.pose.pose.position.x, m.pose.pose.position.y
-        stamp = m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec
-        self.heard.odometry.append((sent(info), stamp, m.twist.twist.linear.x))
+        self.heard.odometry.append((sent(info), ros.seconds(m.header.stamp), m.twist.twist.linear.x))
 
     def on_command(self, m: Any, info: Any) -> None:
-        self.heard.commands.append((sent(info), m.twist.linear.x))
+        self.heard.commands.append((sent(info), ros.seconds(m.header.stamp), m.twist.linear.x))
 
     def on_power(self, m: Any, info: Any) -> None:
         self.heard.power.append((sent(info), m.battery_energy))

@@ -41,7 +41,8 @@ class Measurement:
     x, y, heading : map frame [m, rad]. speed : forward along the surface [m/s]. yaw_rate : about body z [rad/s].
     wheel_speed : mean speed of the wheels' rims [m/s], NaN where it is not metered. motion_power : of drive and steering at the
     bus, mean since the last measurement [W]. constant_power : all other loads [W]. supply_power : generator and array [W].
-    battery_limit : what the battery may add now [W]. battery_energy : stored [J].
+    battery_limit : what the battery may add now [W]. battery_energy : stored [J]. battery_power : out of the battery, negative
+    while charging [W], NaN where it is not metered.
     """
 
     time: float
@@ -61,6 +62,7 @@ class Measurement:
     battery_energy: float
     roll: float = 0.0
     pitch: float = 0.0
+    battery_power: float = math.nan
 
 
 class StopReason(Enum):

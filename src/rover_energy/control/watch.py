@@ -17,18 +17,22 @@ METER_OFFSET = 5.0  # [W] by which a meter may read below zero
 LARGEST_SPEED = 5.0  # [m/s]
 LEANING = 0.3  # [s] for which a wheel that drops off a stone may lean the body too far
 OVERTURNING = 0.9  # [rad] of lean that stops at once
-BATTERY_STEP = 1.0  # [J] resolution of the battery's gauge
+SAME = 0.5  # of the age allowed: one period and a little, for which a value that must change may be the same to the last bit
+COARSEST, FINEST = 1.0, 0.01  # [J] resolution of the battery's gauge: until it has shown its own, and the least believed
+ROUNDING = 1e-3  # [J] of differences between readings
+METER_ERROR = 1.0  # [W] of the powers' balance
+STEPS = 2.0  # of the gauge, which must have gone through the battery while it stood still
 
 
 class Watch:
     """Checks each measurement; remembers what does not change."""
 
-    def __init__(self, parameters: WatchParameters, *, tilt: float, frozen_battery: float = 2.0) -> None:
-        self.parameters, self.tilt, self.frozen_battery = parameters, tilt * parameters.tilt, frozen_battery
+    def __init__(self, parameters: WatchParameters, *, tilt: float) -> None:
+        self.parameters, self.tilt, self.same = parameters, tilt * parameters.tilt, SAME * parameters.stale
         self._pose: tuple[float, ...] = ()
         self._pose_since = 0.0
         self._energy, self._owed, self._energy_since = math.nan, 0.0, 0.0
-        self._time = math.nan
+        self._battery_time, self._change, self._resolution = math.nan, math.nan, COARSEST
         self._upright = -math.inf
 
     def check(self, measurement: Measurement, now: float) -> Stop | None:
@@ -68,22 +72,44 @@ class Watch:
         return StopReason.TILT, f"{lean:.3f} rad, {self.tilt:.3f} are allowed"
 
     def _frozen_pose(self, m: Measurement) -> tuple[StopReason, str] | None:
+        """A pose that new messages repeat although the rover moves. By their own stamps: an old message is stale, not frozen."""
         pose = (m.x, m.y, m.heading)
         if pose != self._pose or abs(m.speed) < MOVING:
-            self._pose, self._pose_since = pose, m.time
-        still = m.time - self._pose_since
-        if still < self.parameters.stale - 1e-9:
+            self._pose, self._pose_since = pose, m.pose_time
+        still = m.pose_time - self._pose_since
+        if still < self.same - 1e-9:
             return None
         return StopReason.FROZEN, f"the pose for {still:.3f} s at {m.speed:.3f} m/s"
 
     def _frozen_battery(self, m: Measurement) -> tuple[StopReason, str] | None:
-        """A gauge that stands still while energy beyond several of its steps must have gone through the battery."""
-        seconds, self._time = m.time - self._time, m.time
+        """A gauge that new messages repeat although more than its resolution has gone through the battery by other meters.
+
+        While nothing flows, a gauge that stands is right, and one that is broken cannot be told from it.
+        """
+        seconds, self._battery_time = m.battery_time - self._battery_time, m.battery_time
         if m.battery_energy != self._energy or not seconds >= 0.0:
-            self._energy, self._owed, self._energy_since = m.battery_energy, 0.0, m.time
+            self._learn(m.battery_energy - self._energy)
+            self._energy, self._owed, self._energy_since = m.battery_energy, 0.0, m.battery_time
             return None
-        deficit = m.constant_power + max(0.0, m.motion_power) - m.supply_power
-        self._owed += max(0.0, deficit) * seconds  # charging may be cut off by a full battery, discharging cannot
-        if m.battery_limit <= 0.0 or self._owed < self.frozen_battery * BATTERY_STEP:
+        self._owed += _battery_flow(m) * seconds
+        still = m.battery_time - self._energy_since
+        if still < self.same - 1e-9 or self._owed < STEPS * self._resolution:
             return None
-        return StopReason.FROZEN, f"the battery's energy while {self._owed:.1f} J were drawn"
+        return StopReason.FROZEN, f"the battery's energy for {still:.3f} s while {self._owed:.2f} J went through it"
+
+    def _learn(self, change: float) -> None:
+        """The gauge's resolution: its changes are multiples of it, and so are the differences between them [J]."""
+        for step in (abs(change), abs(change - self._change)):
+            if step > ROUNDING:  # NaN at the first reading is not
+                self._resolution = min(self._resolution, max(FINEST, step))
+        self._change = change
+
+
+def _battery_flow(m: Measurement) -> float:
+    """What surely goes into or out of the battery [W].
+
+    Loads beyond the supply come out of it, as nowhere else; a surplus may be shunted, so charging counts as far as it is metered.
+    """
+    deficit = m.constant_power + max(0.0, m.motion_power) - m.supply_power if m.battery_limit > 0.0 else 0.0
+    metered = abs(m.battery_power) if math.isfinite(m.battery_power) else 0.0
+    return max(0.0, max(deficit, metered) - METER_ERROR)

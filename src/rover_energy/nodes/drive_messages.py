@@ -60,6 +60,7 @@ def measurement_of(odometry: Any, joints: Any, power: Any, motion: float, now: f
         supply_power=power.rtg_power + power.pv_power if sources else math.nan,
         battery_limit=power.discharge_limit if battery else math.nan,
         battery_energy=power.battery_energy if battery else math.nan, roll=roll, pitch=pitch,
+        battery_power=power.battery_power if battery else math.nan,
     )  # fmt: skip
 
 

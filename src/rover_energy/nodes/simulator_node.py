@@ -67,8 +67,14 @@ class Simulator(ros.Part):
         self.publish(0.0, self.pv)
 
     def on_command(self, message: Any) -> None:
-        """Set points. The drivers ramp to them over the time since the last ones, and brake no harder than `ramp`."""
+        """Set points. The drivers ramp to them over the time since the last ones, and brake no harder than `ramp`.
+
+        A late answer to an earlier window does not take back what answered a later one, and none lasts longer for its stamp.
+        """
         t, rim, turn = ros.seconds(message.header.stamp), message.twist.linear.x, message.twist.angular.z
+        t = min(t, self.time)
+        if t < self.commanded:
+            return
         if not (math.isfinite(rim) and math.isfinite(turn)):
             rim = turn = 0.0
         passed = min(max(t - self.commanded, WINDOW), 0.2)
