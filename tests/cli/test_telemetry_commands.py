@@ -130,7 +130,8 @@ def forecast(store: Any, start: float, power: float, battery_now: float) -> Any:
         fields[f"battery_energy_{name}"] = battery_now - power * (2.0 - share) * steps
     provenance = store.types["rover_energy_interfaces/msg/Provenance"](value=5)
     return store.types[FORECAST](
-        header=header(store, start), battery_floor=2000.0, missing_inputs=0, model="made", provenance=provenance, **fields
+        header=header(store, start), time_to_floor_p10=math.inf, time_to_floor_p50=math.inf, time_to_floor_p90=math.inf,
+        battery_floor=2000.0, missing_inputs=0, model="made", provenance=provenance, **fields
     )
 
 
