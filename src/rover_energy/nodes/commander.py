@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rover_energy.errors import EXIT_CLEAN, EXIT_FAILED, EXIT_LOSS, InputError, RoverEnergyError
+from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.nodes import ros
 from rover_energy.nodes.graph import Node, simulation_graph
-from rover_energy.nodes.session import TOLERANCES, Session
+from rover_energy.nodes.session import TOLERANCES, Session, exit_code
 
 LIMIT = 86400.0  # [s]
 ANSWER = 10.0  # [s] beyond what was asked for until a silent node is given up
@@ -311,9 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     ended = result.error_text or "goal reached"
     print(f"{ended}; {result.compliance.text}; {time.monotonic() - began:.1f} s real time", flush=True)
-    if result.error_code != result.NONE:
-        return EXIT_FAILED
-    return EXIT_CLEAN if result.compliance.passed else EXIT_LOSS
+    return exit_code(result)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rover_energy.errors import EXIT_CLEAN, EXIT_FAILED, EXIT_LOSS, RoverEnergyError
+from rover_energy.errors import EXIT_CLEAN, RoverEnergyError
 from rover_energy.nodes.commander import LIMIT, Elsewhere
 from rover_energy.nodes.graph import Node, simulation_graph
 from rover_energy.nodes.hardware import Hardware, read_hardware
 from rover_energy.nodes.plan_folder import read_certified, read_world
-from rover_energy.nodes.session import Session
+from rover_energy.nodes.session import Session, exit_code
 from rover_energy.simulation.gazebo import Spawn, heightmap, spawn_pose, write_gazebo
 from rover_energy.simulation.geometry import rover_geometry
 
@@ -88,9 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rover: {error}", file=sys.stderr)
         return error.exit_code
     print(f"{result.error_text or 'goal reached'}; {result.compliance.text}", flush=True)
-    if result.error_code != result.NONE:
-        return EXIT_FAILED
-    return EXIT_CLEAN if result.compliance.passed else EXIT_LOSS
+    return exit_code(result)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from rover_energy.errors import RoverEnergyError
+from rover_energy.errors import EXIT_CLEAN, EXIT_FAILED, EXIT_LOSS, RoverEnergyError
 from rover_energy.nodes import ros
 from rover_energy.nodes.graph import Node
 from rover_energy.nodes.plan_folder import read_certified, trajectory_message
@@ -178,3 +178,10 @@ class Session:
         """Call back for each message of a topic of the contract."""
         entry = ros.BY_NAME[topic]
         self.ros.create_subscription(ros.message_class(entry.kind), topic, callback, ros.quality(entry.qos))
+
+
+def exit_code(result: Any) -> int:
+    """Of a program that has driven a plan, from the result of DriveTraverse."""
+    if result.error_code != result.NONE:
+        return EXIT_FAILED
+    return EXIT_CLEAN if result.compliance.passed else EXIT_LOSS
