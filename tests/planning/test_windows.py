@@ -109,3 +109,28 @@ def test_a_window_without_a_solution_leads_to_the_programme_solved_whole(world: 
     check_plan(world, made, FAR_START, FAR_GOAL)
     assert any("window by window" in note and "gave up" in note for note in made.facts["notes"])
     assert made.status == "optimal"
+
+
+class LyingAt(FailingAt):
+    """Answers one of the programmes with something else than an outcome."""
+
+    def optimise(self, programme: Any, *, seconds: float, **options: Any) -> Any:
+        outcome = LocalSolver.optimise(self, programme, seconds=seconds, **options)
+        self.asked += 1
+        return "solved" if self.asked == self.number else outcome
+
+
+class NonsenseAt(FailingAt):
+    """Calls numbers a solution that are none."""
+
+    def optimise(self, programme: Any, *, seconds: float, **options: Any) -> Outcome:
+        outcome = LocalSolver.optimise(self, programme, seconds=seconds, **options)
+        self.asked += 1
+        return replace(outcome, x=np.full_like(outcome.x, np.nan)) if self.asked == self.number else outcome
+
+
+@pytest.mark.parametrize("kind", [LyingAt, NonsenseAt])
+def test_a_window_answered_with_nonsense_does_too(world: World, kind: type[FailingAt]) -> None:
+    made = plan(world, kind(2))
+    check_plan(world, made, FAR_START, FAR_GOAL)
+    assert any("window by window" in note for note in made.facts["notes"])

@@ -62,8 +62,8 @@ def demo(
 ) -> None:
     """Plan a traverse over generated lunar terrain, drive it in a simulator, and audit what was recorded; needs no input.
 
-    A rover with an aged generator crosses 60 m of craters under a Sun that stands 5 degrees high: in the shadows it lives on its
-    generator and a small battery, and slows down where both do not give more.
+    A rover with an aged generator crosses some 30 m of craters under a Sun that stands 5 degrees high: in the shadows it lives
+    on its generator and a small battery, and slows down where both do not give more.
 
     **Example:** rover-energy demo --seed 3 --out my_demo
 

@@ -28,7 +28,7 @@ from rover_energy.planning.path import Path
 from rover_energy.planning.planned import Clock, PlannedTraverse
 from rover_energy.planning.refusal import Refusal
 from rover_energy.planning.rejoin import Rest
-from rover_energy.planning.repair import corrections, stretch_factor
+from rover_energy.planning.repair import corrections, failing, stretch_factor
 from rover_energy.planning.retiming import Timing, TimingError, retime
 from rover_energy.planning.search import SearchFailure, allowance, find_arcs
 from rover_energy.planning.solver import LocalSolver, Solver
@@ -160,24 +160,21 @@ class _Planning:
 
     def _by_windows(self, programme: Programme, path: Path, *, rationed: bool) -> PlannedTraverse | None:
         """A long traverse, planned window by window; None when that fails, and the programme must be solved whole."""
-        windows = Windows(programme, rationed=rationed)
+        windows, before = Windows(programme, rationed=rationed), len(self.notes)
         self.solver.set_scene(self.world.fields)
-        began = time.perf_counter()
-        try:
-            outcome = windows.solve(lambda programme: self.solver.optimise(programme, seconds=self.seconds))
-        except RoverEnergyError as failure:
-            self.notes.append(f"window by window: {failure}")
-            return None
-        finally:
-            self.clock.lap("optimisation", began)
-        if not outcome.solved:
-            self.notes.append(f"window by window: {outcome.solver}: {outcome.status}")
+        outcome = windows.solve(self._asked, self._readable)
+        if outcome is None:
+            self.notes[before:] = [f"window by window: {note}" for note in self.notes[before:]]
             return None
         trajectory, certificate = self._repaired(windows.trajectory())
         if not certificate.passed:
             self.notes.append(f"window by window: {failing(certificate)}")
             return None
         return PlannedTraverse(self.start, trajectory, certificate, path, outcome.quality, _facts(outcome))
+
+    def _readable(self, programme: Programme, outcome: Outcome) -> bool:
+        """Whether a solution is a trajectory; its note says why not."""
+        return self._trajectory(programme, outcome) is not None
 
     def _tardy(self, plan: PlannedTraverse, guess: Timing) -> bool:
         """Whether the plan is so slow that the searched path may do better; never where the mission wants to save energy."""
@@ -283,21 +280,8 @@ class _Planning:
         self.solver.set_scene(self.world.fields)
         moving = self.start.speed > 0.0
         for _ in range(1 + CORRECTIONS if rest is None else 1):
-            began = time.perf_counter()
-            try:
-                outcome = self.solver.optimise(
-                    programme, seconds=self.seconds, warm=warm, strict=moving, rounds=3 if moving else 2
-                )
-            except RoverEnergyError as failure:
-                self.notes.append(str(failure))
-                return None
-            finally:
-                self.clock.lap("optimisation", began)
-            if not isinstance(outcome, Outcome):
-                self.notes.append(f"the solver answered with {type(outcome).__name__}, not with an outcome")
-                return None
-            if not outcome.solved:
-                self.notes.append(f"{outcome.solver}: {outcome.status}")
+            outcome = self._asked(programme, warm=warm, strict=moving, rounds=3 if moving else 2)
+            if outcome is None:
                 return None
             solution = self._trajectory(programme, outcome, rest)
             if solution is None:
@@ -311,6 +295,24 @@ class _Planning:
             programme, warm = corrected.with_guess(outcome.x), True
         self.notes.append(f"certificate of the optimum: {failing(certificate)}")
         return None
+
+    def _asked(self, programme: Programme, **options: Any) -> Outcome | None:
+        """What the solver makes of a programme; None, with a note, when it does not solve it or does not answer properly."""
+        began = time.perf_counter()
+        try:
+            outcome = self.solver.optimise(programme, seconds=self.seconds, **options)
+        except RoverEnergyError as failure:
+            self.notes.append(str(failure))
+            return None
+        finally:
+            self.clock.lap("optimisation", began)
+        if not isinstance(outcome, Outcome):
+            self.notes.append(f"the solver answered with {type(outcome).__name__}, not with an outcome")
+            return None
+        if not outcome.solved:
+            self.notes.append(f"{outcome.solver}: {outcome.status}")
+            return None
+        return outcome
 
     def _trajectory(self, programme: Programme, outcome: Outcome, rest: Rest | None = None) -> Trajectory | None:
         """What the solver calls a solution, if it is a trajectory at all and of a length that can be certified."""
@@ -385,11 +387,6 @@ def _pose(name: str, values: Sequence[float]) -> tuple[float, float, float]:
 def grid_for(length: float) -> float:
     """Distance between retiming stations [m]: fine for what is driven in minutes, coarser for long traverses."""
     return 0.02 if length < 60.0 else 0.05
-
-
-def failing(certificate: Certificate) -> str:
-    """Names of the checks that fail, with the worst value and its limit."""
-    return ", ".join(f"{c.name} {c.worst_value:.6g} against {c.limit:.6g} {c.unit}" for c in certificate.checks if not c.passed)
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:

@@ -40,6 +40,11 @@ def excess(check: Check) -> float:
     return 0.0 if check.passed else max(0.0, check.between_samples_bound - check.margin)
 
 
+def failing(certificate: Certificate) -> str:
+    """Names of the checks that fail, with the worst value and its limit."""
+    return ", ".join(f"{c.name} {c.worst_value:.6g} against {c.limit:.6g} {c.unit}" for c in certificate.checks if not c.passed)
+
+
 def stretch_factor(certificate: Certificate, rover: RoverParameters, attempt: int = 0) -> float:
     """Factor on time after which the failing checks should pass; 1 when none of them is helped by that.
 

@@ -62,17 +62,18 @@ class Windows:
         self.time = float(whole.parameters[1])
         self.kept: list[Trajectory] = []
 
-    def solve(self, optimise: Callable[[Programme], Outcome]) -> Outcome:
-        """All windows in turn. The outcome sums them up; it is that of the window that failed, if one did."""
+    def solve(
+        self, optimise: Callable[[Programme], Outcome | None], readable: Callable[[Programme, Outcome], bool]
+    ) -> Outcome | None:
+        """All windows in turn, their outcomes summed up; None when one is not solved, or `readable` finds no trajectory in it."""
         total: Outcome | None = None
         for span in spans(self.whole.pieces):
             programme = self.programme(span)
             outcome = optimise(programme)
+            if outcome is None or not readable(programme, outcome):
+                return None
             total = outcome if total is None else _summed(total, outcome)
-            if not outcome.solved:
-                return replace(total, solved=False)
             self._keep(span, programme, outcome.x)
-        assert total is not None
         return total
 
     def trajectory(self) -> Trajectory:
