@@ -17,6 +17,8 @@ ERROR_RANGES = {
     "srv/Quote_Response": range(10400, 10500),
     "srv/SetLoad_Response": range(10500, 10600),
     "srv/ReserveInference_Response": range(10600, 10700),
+    "action/LogQuery_Result": range(10700, 10800),
+    "action/TrainVariant_Result": range(10800, 10900),
 }
 
 

@@ -89,6 +89,12 @@ INFERENCE_TOPICS: tuple[Topic, ...] = (
           "what a run has taken: from whoever ran it, and from the manager for what was refused or lost"),
     Topic("inference_stop", f"{INTERFACES}/msg/LoadCommand", "command", 0.0, "", "inference_manager",
           "the run whose request_id is the command's name must stop"),
+    Topic("terrain_classes", f"{INTERFACES}/msg/TerrainClasses", "latched", 0.0, "map", "terrain_classifier",
+          "class of the ground around the rover, with its confidence"),
+    Topic("telemetry_anomaly", f"{INTERFACES}/msg/TelemetryAnomaly", "stream", 1.0, "", "telemetry_sentinel",
+          "how unusual the last stretch of telemetry is"),
+    Topic("map_energy", "nav_msgs/msg/OccupancyGrid", "latched", 0.0, "map", "energy_map_predictor",
+          "predicted energy of traction per metre [10 J/m], 100 for 1000 J/m and more, -1 unknown"),
 )  # fmt: skip
 
 BY_NAME = {topic.name: topic for topic in (*TOPICS, *INFERENCE_TOPICS)}
