@@ -41,6 +41,15 @@ def demand_message(demand: Demand) -> Any:
     return made
 
 
+def run_message(name: str, begun: float, power: float, seconds: float) -> Any:
+    """inference_run: from `begun` [s] on, the run takes `power` [W] for so many seconds; with 0 W it has ended then."""
+    made = ros.message_class(f"{INTERFACES}/msg/LoadCommand")(
+        issuer=name.partition("/")[0], name=name, enabled=power > 0.0, power_limit=power, lifetime=seconds, priority=255
+    )
+    made.header.stamp = ros.stamp_of(begun)
+    return made
+
+
 def receipt_message(receipt: Receipt) -> Any:
     """InferenceReceipt of a receipt."""
     made = ros.message_class(f"{INTERFACES}/msg/InferenceReceipt")(
