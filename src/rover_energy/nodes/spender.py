@@ -1,4 +1,4 @@
-"""How a node runs a network on the bus: it asks the inference manager, runs within the permit, is metered and hands in a receipt."""
+"""How a node runs a network on the bus: asks the inference manager, runs within the permit, is metered, hands in a receipt."""
 
 from __future__ import annotations
 
