@@ -81,6 +81,24 @@ def receipt_of(message: Any) -> Receipt:
     )  # fmt: skip
 
 
+class Reserve:
+    """What a drive must leave to inference: the grant in force, as far as plans count on it.
+
+    Without grants inference is a load like any other. Surplus does not count, as the bus takes it back when motors want it.
+    """
+
+    def __init__(self, part: ros.Part, planned: float) -> None:
+        self.planned, self.limit = planned, math.nan
+        part.subscribe("inference_grant", lambda message: setattr(self, "limit", message.power_limit))
+
+    def constant(self, power: Any) -> float:
+        """Power of all loads but the motors in a PowerState [W]."""
+        others = {load.name: load.power for load in power.loads if load.name != "drive"}
+        if math.isfinite(self.limit):
+            others["inference"] = min(self.limit, self.planned)
+        return sum(others.values())
+
+
 class GrantSource:
     """The bus's side: publishes a grant every period and says how much power to keep from the motors for it.
 
