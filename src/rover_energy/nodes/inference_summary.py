@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rover_energy.errors import InputError
-from rover_energy.inference.accountant import Accountant
+from rover_energy.inference.accountant import Accountant, quote_error
 from rover_energy.inference.grants import FloorReserve, Mode
 from rover_energy.inference.receipts import Outcome
 from rover_energy.nodes import ros
@@ -44,7 +44,9 @@ def summarise_inference(bag: Path, *, hazard: str = "terrain_class", deadline: f
     modes = [grant.mode for grant in account.grants]
     return {
         "grants": len(modes), "grants_by_mode": {mode.name.lower(): modes.count(mode) for mode in Mode},
-        "unreadable_grants": refused_grants, **account.to_mapping(),
+        "unreadable_grants": refused_grants, "violations": len(account.violations()), "unmetered": account.total.unmetered,
+        "outcomes": {outcome.name.lower(): count for outcome, count in account.outcomes.items()},
+        "provenance": account.total.weakest.name.lower(), "quote_error": quote_error(tuple(account.receipts)),
         "receipts_J": account.total.known, "drawn_J": loads[-1].energy - loads[0].energy if loads else math.nan,
         "peak_window_W": max((load.power for load in loads), default=math.nan),
         "answers": len(mine), "classes_published": len(found["terrain_classes"]),
