@@ -20,12 +20,16 @@ STORE = "variants.yaml"
 
 @dataclass(frozen=True)
 class Kind:
-    """A node that runs a task: started where its variants, its packages and its inputs in the plan's folder are there."""
+    """A node that runs a task: started where its variants, its packages and its inputs in the plan's folder are there.
+
+    places : parameters and what they are told, of {plan}, {store}, {variants} (the store's folder) and {out}.
+    """
 
     name: str
     task: str
     packages: tuple[str, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()
+    places: tuple[tuple[str, str], ...] = (("folder", "{plan}"), ("store", "{store}"))
 
 
 KINDS = (
@@ -33,7 +37,7 @@ KINDS = (
     Kind("energy_map_predictor", "energy_map", ("onnxruntime",), (("image", "image.npz"),)),
     Kind("telemetry_sentinel", "telemetry_anomaly"),
     Kind("log_analyst", "log_query"),
-    Kind("learning_planner", "terrain_class_training", ("torch",)),
+    Kind("learning_planner", "terrain_class_training", ("torch",), (), (("school", "{variants}"), ("folder", "{out}/learned"))),
 )
 
 
@@ -80,14 +84,14 @@ def inference_nodes(place: Path, plan: Path, out: Path) -> list[Node]:
     """Manager, accountant and what the store can serve; the rover drives on without any of them. Raises InputError."""
     path = store_of(place)
     chosen, _ = choose(path, plan)
-    shared = {"folder": str(plan), "store": str(path)}
+    places = {"plan": plan, "store": path, "variants": path.parent, "out": out}
     nodes = [
         Node("inference_manager", "inference_manager", {"store": str(path), "lead": LEAD}, required=False),
         Node("energy_accountant", "energy_accountant", {"ledger": str(out / "inference.json")}, required=False),
     ]
     for kind in chosen:
         known = {field.name for field in fields(INFERENCE[kind.name])}
-        values: dict[str, Any] = {name: value for name, value in shared.items() if name in known}
+        values: dict[str, Any] = {name: text.format(**places) for name, text in kind.places if name in known}
         values |= {name: str(plan / file) for name, file in kind.inputs}
         nodes.append(Node(kind.name, kind.name, values, required=False))
     return nodes
