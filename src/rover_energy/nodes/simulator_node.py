@@ -32,9 +32,10 @@ MOTORS = "drive"  # load of wheels and steering together
 
 
 class Simulator(ros.Part):
-    """One tick is a window of the meter, 20 ms; a longer one lets a parked rover's sols go by in the loopback. The next begins when drive and power have answered the last one, or after
-    `patience` without them, or when the supervisor misses a node. What the motor drivers were told lapses by simulated time,
-    and when its sender is not waited for any more. `patience` 0: nobody is waited for, as on a real rover."""
+    """One tick is a window of the meter, 20 ms; longer ones let a parked rover's sols go by in the loopback. The next begins when
+    drive and power have answered the last one, or after `patience` without them, or when the supervisor misses a node. What the
+    motor drivers were told lapses by simulated time, and when its sender is not waited for any more. `patience` 0: nobody is
+    waited for, as on a real rover."""
 
     name, parameters = "simulator", SimulatorParameters
 
