@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,14 @@ def write_int8(full: Path, path: Path, calibration: NDArray[np.float32]) -> None
             batch = next(self.batches, None)
             return None if batch is None else {INPUT: batch}
 
-    quantization.quantize_static(
-        str(full), str(path), Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
-        weight_type=quantization.QuantType.QInt8, activation_type=quantization.QuantType.QUInt8,
-    )  # fmt: skip
+    logging.disable(logging.WARNING)  # it advises, file by file, what these small graphs do without
+    try:
+        quantization.quantize_static(
+            str(full), str(path), Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
+            weight_type=quantization.QuantType.QInt8, activation_type=quantization.QuantType.QUInt8,
+        )  # fmt: skip
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 class Session:
