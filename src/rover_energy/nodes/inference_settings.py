@@ -19,6 +19,9 @@ class ManagerParameters(NodeParameters):
     period: float = parameter(1.0, unit="s", minimum=0.05, maximum=600.0, description="of the grants; demands go out as often")
     margin: float = parameter(1.1, minimum=1.0, maximum=10.0, description="reserved energy over a variant's 95 % energy")
     slack: float = parameter(2.0, minimum=1.0, maximum=100.0, description="reserved time over a variant's 95 % latency")
+    lead: float = parameter(
+        0.1, unit="s", minimum=0.0, maximum=60.0, description="that a run may take to begin after its permission",
+    )  # fmt: skip
     grace: float = parameter(
         2.0, unit="s", minimum=0.0, maximum=600.0, description="after a run's time, until it counts as lost and wholly spent",
     )  # fmt: skip
@@ -42,9 +45,20 @@ class AccountantParameters(NodeParameters):
     floor_peak: float = parameter(FLOOR.peak_power, unit="W", minimum=0.0, maximum=1e4, description="most at any instant")
 
 
+@dataclass(frozen=True)
+class TerrainClassParameters(NodeParameters):
+    """The terrain classifier."""
+
+    store: str = parameter("", description="YAML or JSON file with the variants; those of the task terrain_class are used")
+    period: float = parameter(1.0, unit="s", minimum=0.1, maximum=600.0, description="of the answers, and their deadline")
+    spacing: float = parameter(0.25, unit="m", minimum=0.01, maximum=10.0, description="of the cells of a patch of 16 x 16")
+    across: int = parameter(4, minimum=1, maximum=16, description="patches along each side of the square around the rover")
+
+
 def floor_of(settings: ManagerParameters | AccountantParameters) -> FloorReserve:
     """The reserve that the settings describe."""
     return FloorReserve(settings.floor_power, settings.floor_burst, settings.floor_peak)
 
 
 INFERENCE: dict[str, type[NodeParameters]] = {"inference_manager": ManagerParameters, "energy_accountant": AccountantParameters}
+INFERENCE |= {"terrain_classifier": TerrainClassParameters}
