@@ -85,7 +85,8 @@ def facts(job: Any) -> dict[str, Any]:
     known = {
         "method": decision.method.value, "labels": decision.labels, "expected_quality": decision.quality,
         "expected_energy_J": decision.energy, "break_even_label_J": decision.break_even, "energy_J": job.energy,
-        **{f"{p.name.lower()}_J": joules for p, joules in job.total.joules.items()}, "done": learnt is not None, "stage": job.stage,
+        **{f"{p.name.lower()}_J": joules for p, joules in job.total.joules.items()}, "stage": job.stage,
+        "done": learnt is not None,
     }  # fmt: skip
     if learnt is None:
         return known
