@@ -90,6 +90,16 @@ def test_every_joule_is_booked(world: SimpleNamespace, tmp_path: Path) -> None:
     assert store["swift-hybrid-fp32"].quality == account["quality"]
 
 
+def test_a_restart_forgets_no_joule(world: SimpleNamespace, tmp_path: Path) -> None:
+    work = job(world, tmp_path, energy_limit=80.0, label_energy=1.0, method=Method.DISTIL)
+    for _ in range(5):
+        taken = work.energy
+        work.slice(1.0)
+        again = job(world, tmp_path, energy_limit=80.0, label_energy=1.0, method=Method.DISTIL)
+        assert again.energy == work.energy > taken
+        assert again.stage == work.stage
+
+
 def test_budgets(world: SimpleNamespace, tmp_path: Path) -> None:
     for limit in (2.0, 4.0):
         with pytest.raises(BudgetError, match="give more"):

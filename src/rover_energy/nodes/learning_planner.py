@@ -46,7 +46,8 @@ class LearningPlanner(ros.Part):
         self.folder = Path(p.folder or p.school)
         self.spender = Spender(self, TRAINING_TASK)
         self.job: Job | None = None
-        self.open, self.waiting, self.refusal = False, None, ("", "")
+        self.open, self.working, self.waiting, self.refusal = False, False, None, ("", "")
+        self.handle, self.until = None, math.inf
         self.error: Exception | None = None
         action = ros.need("rclpy.action")
         self.kind = ros.need("rover_energy_interfaces.action").TrainVariant
@@ -67,10 +68,23 @@ class LearningPlanner(ros.Part):
         return float(self.ros.get_clock().now().nanoseconds) * 1e-9
 
     def on_timer(self) -> None:
-        """Wake the goal whose slice has ended."""
-        if self.waiting is not None and not self.spender.busy:
+        """Wake the goal whose slice has ended; leave the queue for one that is not wanted any more."""
+        if self.waiting is None:
+            return
+        if self.spender.busy and not self.working and self.unwanted():
+            self.spender.close()
+        if not self.spender.busy:
             waiting, self.waiting = self.waiting, None
             waiting.set_result(True)
+
+    def unwanted(self) -> Ended | None:
+        """Why the goal must not go on."""
+        if self.handle is not None and self.handle.is_cancel_requested:
+            return Ended("canceled", "cancelled; its state is kept: the same goal goes on")
+        if not self.active or not self.now < self.until:
+            why = "the deadline passed" if self.active else "the node was deactivated"
+            return Ended("grant_lost", f"{why}; its state is kept: the same goal goes on")
+        return None
 
     async def execute(self, handle: Any) -> Any:
         """TrainVariant."""
@@ -94,14 +108,12 @@ class LearningPlanner(ros.Part):
     async def learn(self, handle: Any) -> None:
         """Slice after slice until the job is done. Raises Ended."""
         request = handle.request
-        goal, until = self.goal_of(request), self.now + request.deadline
+        goal = self.goal_of(request)
+        self.handle, self.until = handle, self.now + request.deadline
         while self.job is None or self.job.learnt is None:
-            if handle.is_cancel_requested:
-                raise Ended("canceled", "cancelled; its state is kept: the same goal goes on")
-            if not self.active or not self.now < until:
-                why = "the deadline passed" if self.active else "the node was deactivated"
-                raise Ended("grant_lost", f"{why}; its state is kept: the same goal goes on")
-            await self.one_slice(goal, request.deferrable, until)
+            if (end := self.unwanted()) is not None:
+                raise end
+            await self.one_slice(goal, request.deferrable)
             handle.publish_feedback(self.feedback())
 
     def goal_of(self, request: Any) -> Goal:
@@ -119,11 +131,12 @@ class LearningPlanner(ros.Part):
         except InputError as error:
             raise Ended("invalid_goal", str(error)) from None
 
-    async def one_slice(self, goal: Goal, deferrable: bool, until: float) -> None:
+    async def one_slice(self, goal: Goal, deferrable: bool) -> None:
         """Ask, and work when the manager says yes. Raises Ended."""
         self.refusal, self.error = ("", ""), None
         self.waiting = done = ros.need("rclpy.task").Future(executor=self.ros.executor)
-        patience = min(self.settings.patience, max(0.1, until - self.now))
+        patience = max(0.1, self.until - self.now)
+        patience = patience if deferrable else min(self.settings.patience, patience)
         self.spender.ask(
             amount=self.settings.slice / UNIT, patience=patience, weight=self.settings.weight, deferrable=deferrable,
             run=lambda permit: self.work(goal, permit), refused=self.on_refused,
@@ -134,7 +147,7 @@ class LearningPlanner(ros.Part):
         if self.error is not None:
             raise Ended("internal_error", str(self.error))
         code, text = self.refusal
-        if code and not self.now >= until:
+        if code and self.unwanted() is None:
             raise Ended("grant_lost", f"{code}: {text}; its state is kept: the same goal goes on")
 
     def on_refused(self, code: str, text: str) -> None:
@@ -143,6 +156,7 @@ class LearningPlanner(ros.Part):
 
     def work(self, goal: Goal, permit: Permit) -> Spent:
         """One slice, in the spender's thread."""
+        self.working = True
         try:
             if self.job is None:
                 self.job = Job(goal, self.school, self.ground, self.folder)
@@ -150,6 +164,8 @@ class LearningPlanner(ros.Part):
         except RoverEnergyError as error:
             self.error = error
             raise
+        finally:
+            self.working = False
         return Spent(quoted=permit.energy)
 
     # ------------------------------------------------------------------------------------------------------------ telling

@@ -88,6 +88,7 @@ class Job:
         self, goal: Goal, school: School, ground: Ground, folder: Path, clock: Callable[[], float] = time.thread_time
     ) -> None:
         self.goal, self.school, self.ground, self.folder, self.clock = goal, school, ground, folder, clock
+        self.since, began = 0.0, clock()  # [s] that no slice has booked yet
         self.entries: list[dict[str, Any]] = []
         self.short, self.dearest = False, 0.0
         self.learnt: Learnt | None = None
@@ -109,6 +110,7 @@ class Job:
         self.path = folder / f"learning-{self._key()}.pt"
         if self.path.exists():
             self._restore(torch_of().load(self.path, weights_only=True))
+        self.since = clock() - began
 
     def _key(self) -> str:
         """Of the goal and everything that its result depends on."""
@@ -154,7 +156,8 @@ class Job:
         """
         if self.learnt is not None:
             return 0.0
-        began, stage = self.clock(), self.stage
+        began, stage = self.clock() - self.since, self.stage
+        self.since = 0.0
         spent = lambda: (self.clock() - began) * CORE_POWER  # noqa: E731
         first = True
         while self.learnt is None and not stopped() and (first or spent() + self.dearest <= joules):
@@ -163,9 +166,10 @@ class Job:
             self.dearest = max(0.9 * self.dearest, spent() - at)
             if self.stage != stage:
                 break  # a receipt is of one stage
-        self._save()
         taken = spent()
         self._book(stage, taken, Provenance.CPU_TIME_MODEL, f"{CORE_POWER:g} W per busy core, declared")
+        self._save()
+        self.since = spent() / CORE_POWER - taken / CORE_POWER  # what saving took is the next slice's
         if self.learnt is not None:
             self._account()
         return taken
