@@ -54,7 +54,7 @@ class LearningParameters(NodeParameters):
     folder: str = parameter("", description="store that gets the new variant, and the state meanwhile; empty: the school's")
     slice: float = parameter(0.3, unit="s", minimum=0.1, maximum=60.0, description="of processor time that is asked for at once")
     patience: float = parameter(
-        600.0, unit="s", minimum=0.1, maximum=1e6, description="for leave to go on, unless a goal can wait; then it ends with GRANT_LOST",
+        600.0, unit="s", minimum=0.1, maximum=1e6, description="for leave to go on, where a goal cannot wait",
     )  # fmt: skip
     weight: float = parameter(0.2, minimum=0.0, maximum=1e3, description="worth of a slice against other requests")
     seed: int = parameter(0, minimum=0, maximum=2**31 - 1, description="of training, and of the generated place")

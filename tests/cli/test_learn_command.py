@@ -1,0 +1,70 @@
+"""`rover-energy infer learn`: a grant that ends, the same command again, budgets and bad words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_cases import rover_energy
+
+pytest.importorskip("torch", reason="torch is not installed: pip install 'rover-energy[infer]'")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'rover-energy[infer]'")
+sys.path.append(str(Path(__file__).resolve().parents[1] / "inference"))  # where the small school of the tests of learning is
+
+from learning_cases import small_school
+
+from rover_energy.inference.distil_or_annotate import Curve
+from rover_energy.inference.tasks.shifted_patches import shifted_patches
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+    folder = tmp_path_factory.mktemp("learn")
+    (x, y), (tx, ty) = shifted_patches(1, 150), shifted_patches(2, 80)
+    np.savez(folder / "ground.npz", patches=x, labels=y, test_patches=tx, test_labels=ty)
+    with pytest.MonkeyPatch.context() as patch:
+        curves = Curve((0, 20), (0.2, 0.5), 5.0), Curve((0, 20), (0.4, 0.6), 9.0)
+        small_school(folder / "school", patch, epochs=40, curves=curves)
+        yield "infer", "learn", "--school", str(folder / "school"), "--ground", str(folder / "ground.npz")
+
+
+def test_a_grant_ends_and_the_same_command_goes_on(words: tuple[str, ...], tmp_path: Path) -> None:
+    goal = (*words, "--budget", "100", "--label-energy", "2", "--out", tmp_path, "--slice", "0.5", "--json")
+    first = rover_energy(*goal, "--grant", "1")
+    assert first.code == 3
+    assert (first.json["done"], first.json["method"], first.json["data_sheet_J"]) == (False, "hybrid", 2.0 * first.json["labels"])
+    assert "the same command goes on" in first.err
+    second = rover_energy(*goal)
+    assert second.code == 0
+    facts = second.json
+    assert facts["done"]
+    assert facts["energy_J"] > first.json["energy_J"]
+    assert facts["energy_J"] == pytest.approx(facts["data_sheet_J"] + facts["cpu_time_model_J"])
+    account = json.loads((tmp_path / "account.json").read_text(encoding="utf-8"))
+    assert account["whole_J"] == pytest.approx(facts["energy_J"])
+    listed = rover_energy("infer", "store", tmp_path / "variants.yaml", "--json").json["variants"]
+    assert [(v["name"], v["quality"]) for v in listed] == [(facts["variant"], facts["quality"])]
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (("--budget", "3.5"), 1, "energy_limit = 3.5 J"),
+        (("--budget", "nan"), 2, "--budget = nan"),
+        (("--budget", "50", "--label-energy", "-1"), 2, "--label-energy = -1"),
+        (("--budget", "50", "--method", "magic"), 2, "--method = 'magic': is unknown; use one of auto, annotate, distil"),
+        (("--budget", "50", "--task", "opera"), 2, "task = 'opera': cannot be trained (known: terrain_class)"),
+        (("--budget", "50", "--school", "none"), 2, "none/terrain-school.json: file"),
+        (("--budget", "50", "--ground", "none.npz"), 2, "none.npz: file"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    words: tuple[str, ...], tmp_path: Path, more: tuple[str, ...], code: int, said: str
+) -> None:
+    done = rover_energy(*words, *more, "--out", tmp_path / "out")
+    assert (done.code, len(done.lines)) == (code, 1), done.err
+    assert said in done.err
