@@ -15,7 +15,14 @@ if not (torch.distributed.is_available() and torch.distributed.is_gloo_available
 
 from rover_energy.errors import InputError, RoverEnergyError  # noqa: E402
 from rover_energy.inference.learning.memory import KeptBytes  # noqa: E402
-from rover_energy.inference.learning.pipeline import Session, again, gathered, new_meeting, run_session  # noqa: E402
+from rover_energy.inference.learning.pipeline import (  # noqa: E402
+    Session,
+    StageProcess,
+    again,
+    gathered,
+    new_meeting,
+    run_session,
+)
 from rover_energy.inference.learning.staged_decoder import (  # noqa: E402
     Lesson,
     alone,
@@ -35,18 +42,20 @@ def furthest(a: dict, b: dict) -> float:  # type: ignore[type-arg]
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
+@pytest.mark.timeout(300)  # four starts of torch: ten seconds on a quiet machine
 def test_two_processes_learn_as_one_through_a_pause(tmp_path: Path) -> None:
     single, gradients, _ = alone(LESSON)
     parts, _, memory = alone(LESSON, micro_batches=4)
     session = Session(LESSON, (3,), str(tmp_path / "s"), new_meeting(tmp_path), most_steps=2, keep_gradients=True)
-    paused = run_session(session)
+    paused = run_session(session, limit=140.0)
     assert [run.steps for run in paused] == [2, 2]
     assert all("does not carry another step" in run.paused for run in paused)
     assert all(0.0 < run.energy < math.inf for run in paused)
     found = load(tmp_path / "s" / "gradients-0.pt") | load(tmp_path / "s" / "gradients-1.pt")
     assert furthest(found, gradients) < 1e-6
     assert max(float(g.abs().max()) for g in gradients.values()) > 1e-2, "there is something to compare"
-    done = run_session(again(session, most_steps=0))
+    (tmp_path / "s" / "stage-0-of-2-step-3.pt").write_bytes(b"its neighbour died before it had saved this step")
+    done = run_session(again(session, most_steps=0), limit=140.0)
     assert [(run.steps, run.paused) for run in done] == [(4, ""), (4, "")]
     weights = gathered(session, 4)
     assert furthest(weights, parts.state_dict()) == 0.0, "the same products in the same order"
@@ -55,9 +64,26 @@ def test_two_processes_learn_as_one_through_a_pause(tmp_path: Path) -> None:
     assert sum(run.memory for run in done) > memory, "weights are split, open micro-batches are not"
 
 
+def test_a_grant_that_carries_no_step_ends_the_run(tmp_path: Path) -> None:
+    """One stage, in this process: a group of one."""
+    session = Session(LESSON, (), str(tmp_path), new_meeting(tmp_path), energy_limits=(0.0,))
+    torch.distributed.init_process_group("gloo", init_method=session.meeting, rank=0, world_size=1)
+    try:
+        ended = StageProcess(session, 0).run()
+        assert (ended.steps, ended.paused) == (0, "the grant of stage 0 does not carry another step")
+        assert ended.energy > 0.0, "what it took until then is said"
+        done = StageProcess(replace(session, energy_limits=(1e6,)), 0).run()
+    finally:
+        torch.distributed.destroy_process_group()
+    assert (done.steps, done.paused) == (4, "")
+    parts, _, memory = alone(LESSON, micro_batches=4)
+    assert furthest(gathered(session, 4), parts.state_dict()) == 0.0
+    assert done.memory == memory
+
+
 def test_a_stage_that_fails_is_said(tmp_path: Path) -> None:
     session = Session(LESSON, (3,), str(tmp_path / "s"), new_meeting(tmp_path))
-    with pytest.raises(RoverEnergyError, match=r"stage 0 of the training failed: .*session\.json"):
+    with pytest.raises(RoverEnergyError, match=r"stage 0 of the training failed: .*help"):
         run_session(session, python=str(shutil.which("cat")))
 
 
