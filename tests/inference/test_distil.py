@@ -86,8 +86,8 @@ def test_every_joule_is_booked(world: SimpleNamespace, tmp_path: Path) -> None:
     assert account["whole_J"] == pytest.approx(work.energy) == pytest.approx(labels + taken)
     assert [r["stage"] for r in account["receipts"]] == ["labelling", "labelling", "tuning", "teaching", "training", "testing"]
     store = read_store(tmp_path / "variants.yaml")
-    assert [v.name for v in store] == ["swift-hybrid-fp32"]
-    assert store["swift-hybrid-fp32"].quality == account["quality"]
+    assert [v.name for v in store] == ["swift-hybrid"]
+    assert store["swift-hybrid"].quality == account["quality"]
 
 
 def test_a_restart_forgets_no_joule(world: SimpleNamespace, tmp_path: Path) -> None:

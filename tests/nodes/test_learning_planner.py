@@ -119,7 +119,7 @@ def test_slices_lost_grants_and_the_same_goal_again(rig: SimpleNamespace) -> Non
     rig.grant(2, 200.0)
     second = rig.ask()
     assert (second.error_code, second.error_text, second.status) == (0, "", 4)
-    assert (second.method, second.labels, second.variant) == (2, 0, "swift-distilled-fp32")
+    assert (second.method, second.labels, second.variant) == (2, 0, "swift-distilled")
     assert second.energy > first.energy, "what was taken before is part of it"
     assert second.told[-1].progress == 1.0
     assert {m.stage for m in second.told} <= {"waiting", "labelling", "teaching", "training", "testing"}

@@ -9,27 +9,29 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.inference.accountant import plain
 from rover_energy.inference.distil_or_annotate import Decision, Method, decide
 from rover_energy.inference.energy import Energy, Provenance, Total
-from rover_energy.inference.learning.build import deployed
-from rover_energy.inference.learning.classifiers import TEMPERATURE, Data, operations
+from rover_energy.inference.learning.build import graded
+from rover_energy.inference.learning.classifiers import TEMPERATURE
 from rover_energy.inference.learning.course import Course
-from rover_energy.inference.learning.export import write_onnx
+from rover_energy.inference.learning.export import Session, write_onnx
 from rover_energy.inference.learning.school import TASK, Ground, School, distilling_course, labelled_course, tuning_course
+from rover_energy.inference.learning.staged_decoder import load, save
 from rover_energy.inference.learning.tools import accuracy, logits_of, torch_of
 from rover_energy.inference.metering import CORE_POWER
 from rover_energy.inference.store import Store, read_store, write_store
 from rover_energy.inference.tasks.terrain_patches import CHANNELS, SIDE
-from rover_energy.inference.variant import Variant
+from rover_energy.inference.variant import Variant, digest
 
 CHUNK = 50  # patches that the teacher answers at once
 TESTING = 3.0  # [J] that testing and pricing take, kept back from training
@@ -109,7 +111,7 @@ class Job:
             raise InputError(str(folder), "folder", problem, "give one that may be written to") from None
         self.path = folder / f"learning-{self._key()}.pt"
         if self.path.exists():
-            self._restore(torch_of().load(self.path, weights_only=True))
+            self._restore(load(self.path))
         self.since = clock() - began
 
     def _key(self) -> str:
@@ -232,17 +234,20 @@ class Job:
         self.stage, self.short = "testing", True
 
     def _test(self) -> None:
-        """Test, write, price."""
+        """Write it and test the file; it is the student's network, so it has its price."""
         assert self.course is not None
         network = self.course.network.eval()
         how = {Method.ANNOTATE: "annotated", Method.DISTIL: "distilled", Method.HYBRID: "hybrid"}[self.decision.method]
         path = self.folder / f"swift-{how}.onnx"
         write_onnx(network, (CHANNELS, SIDE, SIDE), path)
-        g = self.ground
-        source = f"{self.decision.reason}; school of seed {self.school.seed}, seed {self.goal.seed}"
-        data = Data(g.x, g.y, g.x, g.y, g.test_x, g.test_y)
-        variant = deployed(path, f"swift-{how}", "fp32", data, float(sum(operations(network))), source)
-        before = accuracy(self.school.student, g.test_x, g.test_y)
+        session, x = Session(path), self.ground.test_x.numpy()
+        scores = np.concatenate([session(x[i : i + CHUNK]) for i in range(0, len(x), CHUNK)])
+        variant = Variant(
+            name=f"swift-{how}", task=TASK, **graded(scores, self.ground.test_y), **self.school.price, size=path.stat().st_size,
+            artefact=path.name, checksum=digest(path),
+            source=f"{self.decision.reason}; school of seed {self.school.seed}, seed {self.goal.seed}",
+        )  # fmt: skip
+        before = accuracy(self.school.student, self.ground.test_x, self.ground.test_y)
         self.learnt = Learnt(self.decision, variant, before, self.short)
 
     # ------------------------------------------------------------------------------------------------------------- disk
@@ -257,9 +262,7 @@ class Job:
             "course": None if self.course is None else self.course.state(),
             "teacher": None if self.teacher is self.school.teacher else self.teacher.state_dict(),
         }  # fmt: skip
-        beside = self.path.with_suffix(".part")
-        torch_of().save(state, beside)
-        os.replace(beside, self.path)
+        save(state, self.path)
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.entries, self.short, self.dearest, self.answers = (state[k] for k in ("entries", "short", "dearest", "answers"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -22,8 +23,10 @@ from numpy.typing import NDArray
 
 from rover_energy.errors import InputError
 from rover_energy.inference.distil_or_annotate import Curve
-from rover_energy.inference.learning.classifiers import TEMPERATURE, build_swift
+from rover_energy.inference.learning.build import deployed
+from rover_energy.inference.learning.classifiers import TEMPERATURE, Data, build_swift, operations
 from rover_energy.inference.learning.course import Course, by_labels, by_teacher
+from rover_energy.inference.learning.export import write_onnx
 from rover_energy.inference.learning.tools import accuracy, logits_of, seeded, torch_of
 from rover_energy.inference.metering import CORE_POWER
 from rover_energy.inference.tasks.shifted_patches import PLACE, Place, shifted_patches, simulated_patches
@@ -39,6 +42,7 @@ REHEARSAL = Place(0.8, 1.6, 0.2, 0.2, 0.05, 0.3)  # what Earth takes the place f
 TUNING, TEACHING, LABELLED = 3e-4, 1e-3, 1e-3  # rates
 TEACHING_EPOCHS = 10
 UNIT = 0.1  # [s] of processor time
+PRICE = ("energy", "energy_high", "energy_provenance", "energy_detail", "peak_power", "latency", "operations", "batch")
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,17 @@ def _checked(found: dict[str, NDArray[Any]], source: str) -> list[NDArray[Any]]:
 
 @dataclass
 class School:
-    """teacher, student : networks from the simulator. annotate, distil : curves of the rehearsal. seed : of all."""
+    """teacher, student : networks from the simulator. annotate, distil : curves of the rehearsal. seed : of all.
+
+    price : of an answer of the student, whatever it has learnt: fields of `Variant`, measured when the school was built.
+    """
 
     teacher: Any
     student: Any
     annotate: Curve
     distil: Curve
     seed: int
+    price: dict[str, Any]
 
     @cached_property
     def key(self) -> str:
@@ -231,19 +239,30 @@ def build_learning(folder: Path, seed: int, began: Callable[[str], None] = lambd
     torch.save(student.state_dict(), folder / FILES["student"])
     curves = {
         "seed": seed, "teacher": digest(folder / FILES["teacher"]), "student": digest(folder / FILES["student"]),
-        "annotate": asdict(annotate), "distil": asdict(distil),
+        "annotate": asdict(annotate), "distil": asdict(distil), "price": price_of(student, seed),
     }  # fmt: skip
     (folder / FILES["curves"]).write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
-    return [training_variant(folder / FILES["curves"], f"rover-energy infer build --seed {seed}")]
+    return [training_variant(folder, f"rover-energy infer build --seed {seed}")]
 
 
-def training_variant(curves: Path, source: str) -> Variant:
+def price_of(student: Any, seed: int) -> dict[str, Any]:
+    """What an answer of the student takes on this machine."""
+    g = generated_ground(500 + seed, REHEARSAL)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "student.onnx"
+        write_onnx(student, (CHANNELS, SIDE, SIDE), path)
+        made = deployed(path, "student", "fp32", Data(g.x, g.y, g.x, g.y, g.test_x, g.test_y), sum(operations(student)), "")
+    return {field: getattr(made, field) for field in PRICE}
+
+
+def training_variant(folder: Path, source: str) -> Variant:
     """Price of training: `UNIT` seconds of one core."""
     return Variant(
         name="terrain-training", task=TRAINING_TASK, energy=UNIT * CORE_POWER, energy_high=UNIT * CORE_POWER,
         energy_provenance="cpu_time_model", peak_power=CORE_POWER, latency=UNIT,
         energy_detail=f"{CORE_POWER:g} W per busy core, declared; a unit is {UNIT:g} s",
-        size=sum((curves.parent / n).stat().st_size for n in FILES.values()), artefact=curves.name, checksum=digest(curves),
+        size=sum((folder / n).stat().st_size for n in FILES.values()), artefact=FILES["teacher"],
+        checksum=digest(folder / FILES["teacher"]),
         source=source,
     )  # fmt: skip
 
@@ -255,6 +274,7 @@ def read_school(folder: Path) -> School:
         data = json.loads(source.read_text(encoding="utf-8"))
         annotate, distil = (_curve(data[name]) for name in ("annotate", "distil"))
         seed, sums = int(data["seed"]), {name: str(data[name]) for name in ("teacher", "student")}
+        price = {field: data["price"][field] for field in PRICE}
     except OSError as error:
         raise InputError(str(source), "file", error.strerror or "cannot be read", "build it: rover-energy infer build") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -267,7 +287,7 @@ def read_school(folder: Path) -> School:
         network = make()
         network.load_state_dict(torch_of("learning at a place").load(path, weights_only=True))
         networks.append(network.eval())
-    return School(networks[0], networks[1], annotate, distil, seed)
+    return School(networks[0], networks[1], annotate, distil, seed, price)
 
 
 def _curve(data: dict[str, Any]) -> Curve:
