@@ -21,7 +21,7 @@ from rover_energy.inference.partition import Costs, Layer, Node, Stage, partitio
 SPEED = 4e9  # [MAC/s] of a core, declared
 ROVER = Node("rover", SPEED, CORE_POWER / SPEED, 0.5, 8.0, bandwidth=2.5e6, radio_power=4.0)
 LANDER = Node("lander", SPEED, CORE_POWER / SPEED, 0.5, 4.5, bandwidth=2.5e6, radio_power=4.0)
-PRETRAINING, STEPS, CASES = 20, 6, 100
+PRETRAINING, STEPS, CASES = 8, 4, 100
 
 
 def one_seed(seed: int) -> dict[str, float]:
