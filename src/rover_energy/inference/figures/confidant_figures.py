@@ -6,7 +6,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from functools import cache
-from itertools import combinations, product
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -113,10 +113,10 @@ def heads(seed: int) -> dict[str, float]:
     """Random splits: worst ratio to the best of all splits, and of the fastest processor alone."""
     rng, worst, single = np.random.default_rng(seed), 1.0, []
     for _ in range(CASES):
-        count, gather = int(rng.integers(1, 17)), float(rng.uniform(0.0, 1.0))
-        draws = rng.uniform((0.0, 0.2, 1.0), (3.0, 4.0, 9.0), (int(rng.integers(1, 5)), 3))
+        count, gather = int(rng.integers(4, 25)), float(rng.uniform(0.0, 0.5))
+        draws = rng.uniform((0.0, 0.2, 1.0), (3.0, 4.0, 9.0), (int(rng.integers(2, 5)), 3))
         some = [Processor(str(b), *map(float, row)) for b, row in enumerate(draws)]
-        limit = float(draws[:, 2].min() + rng.uniform(0.0, 12.0))
+        limit = float(draws[:, 2].min() + rng.uniform(0.0, 25.0))
         every = [rated(c, some, gather) for c in _compositions(count, len(some))]
         best = min(split.time for split in every if split.power <= limit)
         found = split_heads(count, some, power_limit=limit, gather=gather)
@@ -128,7 +128,9 @@ def heads(seed: int) -> dict[str, float]:
 
 @cache
 def _compositions(total: int, parts: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(c for c in product(range(total + 1), repeat=parts) if sum(c) == total)
+    """All ways to share so many heads: places of the bars among stars."""
+    bars = combinations(range(total + parts - 1), parts - 1)
+    return tuple(tuple(b - a - 1 for a, b in pairwise((-1, *inner, total + parts - 1))) for inner in bars)
 
 
 def figures(seeds: Sequence[int]) -> list[Figure]:
