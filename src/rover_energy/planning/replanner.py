@@ -18,6 +18,7 @@ from rover_energy.planning.deviation import Comparison, Deviation, DeviationPara
 from rover_energy.planning.evaluation import Profile, evaluate_plan
 from rover_energy.planning.follow import trajectory_path
 from rover_energy.planning.planner import PlannedTraverse, replan_traverse
+from rover_energy.planning.slowing import carried_speed, slowdown
 from rover_energy.planning.solver import Solver
 from rover_energy.planning.trajectory import Trajectory
 from rover_energy.planning.transcription import Motion
@@ -30,8 +31,6 @@ LEAST_WORK = 300.0  # [J] of driving, planned, from which on its share counts
 WORK_MEMORY = 60.0  # [s] over which it is compared
 ARRAY_MEMORY, LEAST_LIGHT = 10.0, 50.0  # [s], [J]: likewise for the array
 SHARES = (0.5, 2.0)  # between which measured shares are believed
-TOUCHING = 1.002  # share of the power up to which a plan is as it was: many touch it
-SLOWING, SLOWEST = 1.005, 3.0  # beyond the share that power asks for; longest stretch of a plan that is joined again
 WARM_AT = 1.0  # [s] into a plan from which the first replan is rehearsed
 
 
@@ -151,23 +150,33 @@ class Replanner:
         world = self.world if rover == self.world.rover else self.world.with_rover(rover)
         s = world.surface
         level, lean = math.cos(float(s.along_slope(o.x, o.y, o.heading))), math.cos(float(s.tilt(o.x, o.y)))
-        heading = self._branch(o.heading)
+        heading, measured = self._branch(o.heading), max(0.0, o.speed)
+        speed = self._carried(world, o, measured)
+        turn = o.yaw_rate * speed / measured if measured > 0.0 else 0.0
         motion = Motion(
-            o.x, o.y, heading, max(0.0, o.speed) * level, o.yaw_rate * lean if o.speed > 0.0 else 0.0,
-            battery_energy=o.battery_energy, time=o.time,
-        )  # fmt: skip
+            o.x, o.y, heading, speed * level, turn * lean, battery_energy=o.battery_energy, time=o.time
+        )
         return replan_traverse(world, self._guess(world, o), motion, solver=self.solver, seconds=seconds), world
+
+    def _carried(self, world: World, o: Observed, speed: float) -> float:
+        """The measured speed [m/s], or the lower one that the bus can carry where power has become scarcer than planned."""
+        assert self.followed is not None
+        assert self.comparison is not None
+        if world.rover == self.followed.world.rover or not speed > 0.0:
+            return speed
+        return carried_speed(
+            self.followed.profile, self.followed.world, world, self.comparison.plan_time, speed, o.yaw_rate
+        )
 
     def _guess(self, world: World, o: Observed) -> PlannedTraverse:
         """The followed plan as if it had brought the rover here just now, slowed to what the bus is counted on to give.
 
-        Power grows with the speed nearly in proportion, so a plan that was as fast as its power allowed can be joined again
-        once it is as much slower as power has become scarcer.
+        A plan that was as fast as its power allowed can be joined again once it is as much slower as power has become scarcer.
         """
         assert self.followed is not None
         assert self.comparison is not None
         plan, at = self.followed.plan, self.comparison.plan_time
-        factor = slowdown(self.followed, world, at, self.work.value)
+        factor = slowdown(self.followed.profile, self.followed.world, world, at)
         if factor > 1.0:
             plan, at = replace(plan, trajectory=plan.trajectory.stretched(factor)), at * factor
         return replace(plan, start=replace(plan.start, time=max(0.0, o.time - at)))
@@ -178,23 +187,6 @@ class Replanner:
         assert self.comparison is not None
         planned = float(np.interp(self.comparison.plan_time, self.followed.profile.t, np.unwrap(self.followed.profile.heading)))
         return planned + math.remainder(heading - planned, 2.0 * math.pi)
-
-
-def slowdown(followed: Followed, world: World, at: float, work: float) -> float:
-    """How much longer the rest of the followed plan from a time [s] on must take on the powers of another account; 1 for none.
-
-    work : energy of driving over that which the plan counts on [-].
-    """
-    p, own, new = followed.profile, followed.world.rover, world.rover
-    ahead = p.t >= at
-    brighter = new.pv.area / own.pv.area if own.pv.area > 0.0 else 1.0
-    loads = new.loads.base_power + new.loads.inference_power
-    room = (p.available_power + (brighter - 1.0) * p.pv_power - loads)[ahead]
-    asked = work * (p.drive_power + p.turn_power)[ahead]
-    if room.size == 0 or not float(room.min()) > 0.0:
-        return SLOWEST
-    share = float(np.max(asked / room))
-    return min(SLOWING * share, SLOWEST) if share > TOUCHING else 1.0
 
 
 def profile_of(plan: PlannedTraverse, world: World) -> Profile:
