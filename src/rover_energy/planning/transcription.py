@@ -28,7 +28,7 @@ POWER_MARGIN = 0.10  # [W] kept from the start, about what the certificate asks 
 #: Margins kept from the start by a rover that drives, in each row's scale: it has no time for a second solve, and cannot
 #: stretch time to mend what overshoots between samples.
 MOVING_MARGINS = {
-    "power_left": 0.6 / POWER_SCALE, "power_right": 0.6 / POWER_SCALE, "speed": 0.0025, "yaw_rate": 0.015,
+    "power_left": 0.6 / POWER_SCALE, "power_right": 0.6 / POWER_SCALE, "speed": 0.0025, "acceleration": 0.01, "yaw_rate": 0.015,
     "curvature_left": 0.004, "curvature_right": 0.004, "along_slope": 4e-4, "tilt": 4e-4,
 }  # fmt: skip
 ENERGY_MARGIN = 2.0  # [J] kept above the floor for the quadrature
