@@ -50,6 +50,7 @@ __all__ = ["Clock", "LocalSolver", "PlannedTraverse", "Solver", "plan_traverse",
 REPAIRS = 4  # certificates after the first
 CORRECTIONS = 2  # further solves with what the certificate found held back
 LONGEST = 30.0  # guesses: the length of a solution beyond which it is taken for nonsense, and not sampled
+MOST_REJOINING = 40  # iterations back onto an earlier plan: most need a dozen, and the whole programme is the other way
 SLOWEST_GUESS = 3.0  # times the fastest drive, for a first guess that the energy allows
 WORSE_THAN_FALLBACK = 1.03  # a plan slower than its first guess by more is held against the fallback
 
@@ -280,7 +281,8 @@ class _Planning:
         self.solver.set_scene(self.world.fields)
         moving = self.start.speed > 0.0
         for _ in range(1 + CORRECTIONS if rest is None else 1):
-            outcome = self._asked(programme, warm=warm, strict=moving, rounds=3 if moving else 2)
+            hurried = {} if rest is None else {"once": True, "max_iterations": MOST_REJOINING}
+            outcome = self._asked(programme, warm=warm, strict=moving, rounds=3 if moving else 2, **hurried)
             if outcome is None:
                 return None
             solution = self._trajectory(programme, outcome, rest)

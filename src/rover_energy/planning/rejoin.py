@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rover_energy.planning.stage import CONTROLS
+from rover_energy.planning.model import ROWS
+from rover_energy.planning.stage import CONTROLS, SAMPLES
 from rover_energy.planning.trajectory import Array, Trajectory
-from rover_energy.planning.transcription import Motion, Programme, continue_programme, to_trajectory
+from rover_energy.planning.transcription import Motion, Programme, continue_programme, kept_margins, to_trajectory
 from rover_energy.planning.world import World
 
 WINDOW = 12.0  # [s] after which the earlier plan is met again
 LEAST_REST = 6.0  # [s] of the earlier plan after that; with less, the whole rest is planned anew
 FREE_YAW_ACCELERATION = 1.0  # [rad/s2]
+EASED_PIECES = 3  # before the joint, over which the margins of a rover that drives fall to those of the earlier plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,7 @@ class Rest:
         lower_g, upper_g = programme.lower_g.copy(), programme.upper_g.copy()
         lower_x, upper_x = programme.lower_x.copy(), programme.upper_x.copy()
         lower_g[-2:] = upper_g[-2:] = self._motion()
+        _ease(programme, start, lower_g, upper_g)
         last = programme.pieces * (programme.variant.states + CONTROLS)
         lower_x[last + 4], upper_x[last + 4] = -FREE_YAW_ACCELERATION, FREE_YAW_ACCELERATION
         upper_x[last + 7 :] = np.inf
@@ -71,6 +74,21 @@ class Rest:
         heading, speed = (np.vstack([begun, rest[k:]]) for begun, rest in zip(_rows(new), _rows(old), strict=True))
         durations = np.concatenate([new.durations, old.durations[k:]])
         return Trajectory("unicycle", new.start, durations, heading=heading, speed=speed)
+
+
+def _ease(programme: Programme, start: Motion, lower_g: Array, upper_g: Array) -> None:
+    """Take margins back before the joint: the earlier plan meets its limits there with less, and at its speed none are left."""
+    count = min(EASED_PIECES * SAMPLES, programme.pieces * SAMPLES)
+    rows = programme.limit_rows.reshape(-1, len(ROWS))[-count:]
+    share = np.arange(1, count + 1) / count
+    least = kept_margins(REST)
+    for name, margin in kept_margins(start).items():
+        back = (margin - least.get(name, 0.0)) * share
+        upper_g[rows[:, ROWS.index(name)]] += back
+        lower_g[rows[:, ROWS.index(name)]] -= back
+
+
+REST = Motion(0.0, 0.0, 0.0)  # of a plan that begins at rest, which keeps the least margins
 
 
 def _rows(trajectory: Trajectory) -> tuple[Array, Array]:

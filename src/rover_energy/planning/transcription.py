@@ -31,6 +31,7 @@ MOVING_MARGINS = {
     "power_left": 0.6 / POWER_SCALE, "power_right": 0.6 / POWER_SCALE, "speed": 0.0025, "acceleration": 0.01, "yaw_rate": 0.015,
     "curvature_left": 0.004, "curvature_right": 0.004, "along_slope": 4e-4, "tilt": 4e-4,
 }  # fmt: skip
+CHOSEN = ("power_left", "power_right", "acceleration")  # rows that a rover decides even at the instant of a given motion
 ENERGY_MARGIN = 2.0  # [J] kept above the floor for the quadrature
 DEADLINE_SHARE = 0.998  # of the time allowed
 LEAST_UNIT = 0.02  # [s]
@@ -173,10 +174,11 @@ def _programme(
     elapsed = np.concatenate(([0.0], np.cumsum(ratios)))
     parameters = np.concatenate([[pieces, start.time], world.constants, np.column_stack([ratios, elapsed[:-1]]).ravel()])
     lower_g, upper_g = _constraint_bounds(world, variant, pieces, start, heading, goal)
-    rows = limit_rows(variant, pieces).reshape(-1, len(ROWS))[1:]
+    rows = limit_rows(variant, pieces).reshape(-1, len(ROWS))
     for name, margin in kept_margins(start).items():
-        upper_g[rows[:, ROWS.index(name)]] -= margin
-        lower_g[rows[:, ROWS.index(name)]] += margin  # minus infinity stays
+        held = rows[0 if start.speed > 0.0 and name in CHOSEN else 1 :, ROWS.index(name)]
+        upper_g[held] -= margin
+        lower_g[held] += margin  # minus infinity stays
     lower_x, upper_x = _variable_bounds(world, variant, pieces, float(elapsed[-1]))
     return Programme(variant, pieces, guess, parameters, lower_x, upper_x, lower_g, upper_g)
 
@@ -241,9 +243,10 @@ def _constraint_bounds(
     low, high = _row_bounds(limits.along_slope, limits.tilt)
     rows = limit_rows(variant, pieces).reshape(pieces, SAMPLES, len(ROWS))
     lower[rows], upper[rows] = low, high
-    # the first sample is given: its curvature rows read 0 <= 0 at rest, which no interior point satisfies
-    upper[rows[0, 0, :]] = np.where(np.isfinite(high), high + 1.0, high)
-    lower[rows[0, 0, :]] = np.where(np.isfinite(low), low - 1.0, low)
+    # what the given state decides is the certificate's matter: the curvature rows read 0 <= 0 at rest, which no interior point meets
+    given = [index for index, name in enumerate(ROWS) if name not in (CHOSEN if start.speed > 0.0 else ())]
+    upper[rows[0, 0, given]] = np.where(np.isfinite(high), high + 1.0, high)[given]
+    lower[rows[0, 0, given]] = np.where(np.isfinite(low), low - 1.0, low)[given]
     free = world.rover.limits.acceleration * 2.0
     energies = _start_energies(world, start, variant)
     state = np.array([start.x, start.y, heading, start.heading_rate, 0.0, start.speed, 0.0, *energies])
