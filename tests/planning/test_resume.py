@@ -1,11 +1,11 @@
-"""The rest of a trajectory is the same motion; the eased guess keeps the path and begins at the present speed."""
+"""The rest of a trajectory is the same motion."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from rover_energy.planning.resume import eased, rest_of
+from rover_energy.planning.resume import rest_of
 from rover_energy.planning.trajectory import Trajectory
 
 RNG = np.random.default_rng(7)
@@ -42,25 +42,3 @@ def test_a_sliver_of_a_piece_is_left_out() -> None:
     assert rest.pieces == whole.pieces - 5
     joint = whole.evaluate(whole.knots[5])
     assert rest.start[:2] == pytest.approx([float(joint.x), float(joint.y)], abs=1e-9)
-
-
-@pytest.mark.parametrize("since", [0.0, 6.3, 15.0])
-def test_eased_keeps_the_path_and_the_speed_of_now(since: float) -> None:
-    whole = winding()
-    planned = float(whole.evaluate(since).speed)
-    slowed, at = eased(whole, since, 1.6, planned)
-    assert slowed.end_pose == pytest.approx(whole.end_pose, abs=1e-9)
-    now, then = slowed.evaluate(at), whole.evaluate(since)
-    assert (float(now.x), float(now.y)) == pytest.approx((float(then.x), float(then.y)), abs=1e-9)
-    assert float(now.speed) == pytest.approx(planned, rel=0.15)
-    late = whole.duration - 4.0
-    end = float(np.interp(late, whole.knots, slowed.knots))
-    assert float(slowed.evaluate(end).speed) == pytest.approx(float(whole.evaluate(late).speed) / 1.6, rel=1e-6)
-    assert slowed.duration < whole.stretched(1.6).duration + 1e-9
-
-
-def test_eased_from_the_slow_speed_is_plainly_stretched() -> None:
-    whole = winding()
-    slowed, at = eased(whole, 9.0, 1.4, float(whole.evaluate(9.0).speed) / 1.4)
-    assert at == pytest.approx(9.0 * 1.4)
-    assert slowed.durations == pytest.approx(whole.durations * 1.4)

@@ -20,6 +20,7 @@ from rover_energy.planning.world import World
 WINDOW = 12.0  # [s] after which the earlier plan is met again
 LEAST_REST = 6.0  # [s] of the earlier plan after that; with less, the whole rest is planned anew
 FREE_YAW_ACCELERATION = 1.0  # [rad/s2]
+MOST_REJOINING = 40  # iterations: most need a dozen, and who waits for more can plan the whole rest instead
 EASED_PIECES = 3  # before the joint, over which the margins of a rover that drives fall to those of the earlier plan
 
 

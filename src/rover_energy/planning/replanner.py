@@ -21,9 +21,10 @@ from rover_energy.planning.departure import from_now_on
 from rover_energy.planning.deviation import Comparison, Deviation, DeviationParameters, Observed
 from rover_energy.planning.evaluation import Profile, evaluate_plan
 from rover_energy.planning.follow import trajectory_path
-from rover_energy.planning.planner import PlannedTraverse, replan_traverse
-from rover_energy.planning.resume import eased, rest_of
-from rover_energy.planning.slowing import carried_speed, slowdown
+from rover_energy.planning.planned import PlannedTraverse
+from rover_energy.planning.replanning import replan_traverse
+from rover_energy.planning.resume import rest_of
+from rover_energy.planning.slowing import carried_speed, scarcer
 from rover_energy.planning.solver import Solver
 from rover_energy.planning.trajectory import Trajectory
 from rover_energy.planning.transcription import Motion
@@ -177,7 +178,7 @@ class Replanner:
         slower = abs(o.speed - float(np.interp(at, p.t, p.speed)))
         if not (self.comparison.across <= ON_PATH and abs(off) <= ON_COURSE and slower <= ON_PACE):
             return None
-        if slowdown(p, self.followed.world, world, at) > 1.0:
+        if scarcer(p, self.followed.world, world, at):
             return None
         rest = rest_of(plan.trajectory, at)
         begin = rest.evaluate(0.0)
@@ -194,14 +195,19 @@ class Replanner:
         return PlannedTraverse(start, rest, certificate, plan.path, plan.status, facts)
 
     def _planned(self, world: World, o: Observed, seconds: float) -> PlannedTraverse:
-        """Another plan from the measured state."""
+        """Another plan from the measured state, near the followed one as if that had brought the rover here just now."""
+        assert self.followed is not None
+        assert self.comparison is not None
+        followed, at = self.followed, self.comparison.plan_time
         s = world.surface
         level, lean = math.cos(float(s.along_slope(o.x, o.y, o.heading))), math.cos(float(s.tilt(o.x, o.y)))
         heading, measured = self._branch(o.heading), max(0.0, o.speed)
         speed = self._carried(world, o, measured)
         turn = o.yaw_rate * speed / measured if measured > 0.0 else 0.0
         motion = Motion(o.x, o.y, heading, speed * level, turn * lean, battery_energy=o.battery_energy, time=o.time)
-        return replan_traverse(world, self._guess(world, motion), motion, solver=self.solver, seconds=seconds)
+        previous = replace(followed.plan, start=replace(followed.plan.start, time=max(0.0, o.time - at)))
+        less = scarcer(followed.profile, followed.world, world, at)
+        return replan_traverse(world, previous, motion, solver=self.solver, seconds=seconds, scarcer=less)
 
     def _carried(self, world: World, o: Observed, speed: float) -> float:
         """The measured speed [m/s], or the lower one that the bus can carry where power has become scarcer than planned."""
@@ -210,23 +216,6 @@ class Replanner:
         if world.rover == self.followed.world.rover or not speed > 0.0:
             return speed
         return carried_speed(self.followed.profile, self.followed.world, world, self.comparison.plan_time, speed, o.yaw_rate)
-
-    def _guess(self, world: World, motion: Motion) -> PlannedTraverse:
-        """The followed plan as if it had brought the rover here just now, slowed to what the bus is counted on to give.
-
-        A plan that was as fast as its power allowed can be joined again once it is as much slower as power has become scarcer.
-        """
-        assert self.followed is not None
-        assert self.comparison is not None
-        plan, at = self.followed.plan, self.comparison.plan_time
-        factor = slowdown(self.followed.profile, self.followed.world, world, at)
-        if factor > 1.0:
-            if plan.trajectory.kind == "unicycle":
-                trajectory, at = eased(plan.trajectory, at, factor, motion.speed)
-            else:
-                trajectory, at = plan.trajectory.stretched(factor), at * factor
-            plan = replace(plan, trajectory=trajectory)
-        return replace(plan, start=replace(plan.start, time=max(0.0, motion.time - at)))
 
     def _branch(self, heading: float) -> float:
         """The heading on the branch of the plan where the rover is, so that no full turn is added."""

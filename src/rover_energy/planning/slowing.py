@@ -1,4 +1,4 @@
-"""How much slower a plan must be driven when power has become scarcer, and how fast the bus can carry the rover now."""
+"""Whether a plan still has the power that it asks for, and how fast the bus can carry the rover now."""
 
 from __future__ import annotations
 
@@ -12,26 +12,19 @@ from rover_energy.planning.trajectory import Array
 from rover_energy.planning.world import World
 
 TOUCHING = 1.002  # share of the power up to which a plan is as it was: many touch it
-SLOWING, SLOWEST = 1.005, 3.0  # beyond the factor that power asks for; largest factor
-STEPS, LEAST_STEP = 60, 1.002  # of the search for it
-STRIDE = 3  # of the samples looked at; the certificate looks at all
 BRAKING = 0.5  # share of the braking allowed by which a new plan may begin
 ROOM_LEFT = 1.5  # [W] below what the bus gives at its beginning, for the turn rate to change
 LEAST_CARRIED = 0.6  # share of the measured speed; with less the rover must be stopped, not planned for
 
 
-def motion_power(world: World, p: Profile, at: Array, factor: float) -> Array:
-    """Power of driving and turning [W] at samples `at` of a profile that is driven `factor` times as long.
-
-    Speeds fall with the factor and accelerations with its square, so a braking rover saves less than one at steady speed.
-    """
+def motion_power(world: World, p: Profile, at: Array) -> Array:
+    """Power of driving and turning [W] at samples `at` of a profile, by the ground of a world."""
     ground = world.rover.locomotion
     drive = drive_power(
-        ground, speed=p.speed[at] / factor, acceleration=p.acceleration[at] / factor**2, along_slope=p.along_slope[at],
-        tilt=p.tilt[at], gravity=world.environment.gravity,
+        ground, speed=p.speed[at], acceleration=p.acceleration[at], along_slope=p.along_slope[at], tilt=p.tilt[at],
+        gravity=world.environment.gravity,
     )  # fmt: skip
-    turn = turn_power(ground, yaw_rate=p.yaw_rate[at] / factor, yaw_acceleration=p.yaw_acceleration[at] / factor**2)
-    result: Array = drive + turn
+    result: Array = drive + turn_power(ground, yaw_rate=p.yaw_rate[at], yaw_acceleration=p.yaw_acceleration[at])
     return result
 
 
@@ -43,21 +36,11 @@ def room_for_motion(world: World, counted_on: World, p: Profile) -> Array:
     return room
 
 
-def slowdown(p: Profile, counted_on: World, world: World, since: float) -> float:
-    """How much longer the rest of a profile from a time [s] on must take on the powers of another account; 1 for none."""
-    at = np.flatnonzero(p.t >= since)[::STRIDE]
+def scarcer(p: Profile, counted_on: World, world: World, since: float) -> bool:
+    """Whether the rest of a profile from a time [s] on asks for more power than there is by the account of another world."""
+    at = np.flatnonzero(p.t >= since)
     room = room_for_motion(world, counted_on, p)[at]
-    if room.size == 0 or not float(room.min()) > 0.0:
-        return SLOWEST
-    factor = 1.0
-    for _ in range(STEPS):
-        share = float(np.max(motion_power(world, p, at, factor) / room))
-        if share <= (TOUCHING if factor == 1.0 else 1.0):
-            break
-        factor *= max(share, LEAST_STEP)
-        if not factor < SLOWEST:
-            return SLOWEST
-    return factor if factor == 1.0 else min(SLOWING * factor, SLOWEST)
+    return not bool(np.all(motion_power(world, p, at) <= TOUCHING * room))
 
 
 def carried_speed(p: Profile, counted_on: World, world: World, at: float, speed: float, yaw_rate: float) -> float:

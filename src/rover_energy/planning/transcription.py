@@ -243,7 +243,7 @@ def _constraint_bounds(
     low, high = _row_bounds(limits.along_slope, limits.tilt)
     rows = limit_rows(variant, pieces).reshape(pieces, SAMPLES, len(ROWS))
     lower[rows], upper[rows] = low, high
-    # what the given state decides is the certificate's matter: the curvature rows read 0 <= 0 at rest, which no interior point meets
+    # what the given state decides is the certificate's matter: at rest curvature rows read 0 <= 0, which no interior point meets
     given = [index for index, name in enumerate(ROWS) if name not in (CHOSEN if start.speed > 0.0 else ())]
     upper[rows[0, 0, given]] = np.where(np.isfinite(high), high + 1.0, high)[given]
     lower[rows[0, 0, given]] = np.where(np.isfinite(low), low - 1.0, low)[given]
@@ -260,7 +260,11 @@ def _constraint_bounds(
 
 
 #: How far the bounds of place may open: the share of each limit that the optimiser holds back, and of the clearance [m].
-OPENING = {"along_slope": 1.0 - HELD_BACK["along_slope"], "tilt": 2.0 * (1.0 - HELD_BACK["tilt"]), "clearance": 0.06}
+#: The curvature opens by the margin of a rover that drives: it may be in the narrowest turn already, and has no wider one left.
+OPENING = {
+    "along_slope": 1.0 - HELD_BACK["along_slope"], "tilt": 2.0 * (1.0 - HELD_BACK["tilt"]), "clearance": 0.06,
+    "curvature_left": 1.0, "curvature_right": 1.0,
+}  # fmt: skip
 
 
 def opened_to(programme: Programme, limits: Any) -> Programme:
