@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rover_energy.locomotion.demand import drive_power, turn_power
 from rover_energy.planning.evaluation import Profile
 from rover_energy.planning.trajectory import Array
 from rover_energy.planning.world import World
 
+Index = NDArray[np.intp]
 TOUCHING = 1.002  # share of the power up to which a plan is as it was: many touch it
 BRAKING = 0.5  # share of the braking allowed by which a new plan may begin
 ROOM_LEFT = 1.5  # [W] below what the bus gives at its beginning, for the turn rate to change
 LEAST_CARRIED = 0.6  # share of the measured speed; with less the rover must be stopped, not planned for
 
 
-def motion_power(world: World, p: Profile, at: Array) -> Array:
+def motion_power(world: World, p: Profile, at: Index) -> Array:
     """Power of driving and turning [W] at samples `at` of a profile, by the ground of a world."""
     ground = world.rover.locomotion
     drive = drive_power(
