@@ -90,10 +90,12 @@ class Optimiser:
         outcome.first_solve_seconds = outcome.solve_seconds
         tightened = programme
         for count in range(rounds if outcome.solved else 0):
-            excess = self.dense_excess(programme, outcome.x)  # over the limits themselves, not the tightened ones
+            limits = self.dense_limits(programme, outcome.x)
+            excess = excess_at_samples(programme, limits)  # over the limits themselves, not the tightened ones
             if count == 0:
                 outcome.overshoot = {name: float(excess[..., i].max()) for i, name in enumerate(ROWS)}
-            if np.all(excess <= allowed):
+            over = excess if programme.eased is None else excess_at_samples(programme.uneased, limits)
+            if np.all(over <= allowed):  # the margins are for that, but only where they are whole
                 break
             tightened = tighten(tightened, excess)
             again = self._solve(tightened.with_guess(outcome.x), "fatrop-warm", 40)
@@ -174,12 +176,10 @@ class Optimiser:
             del self._solvers[next(iter(self._solvers))]
         return solver
 
-    def dense_excess(self, programme: Programme, x: Any) -> Any:
-        """(pieces, SAMPLES, rows): how far the limits are exceeded around each sample, found between the samples."""
-        oracle = self.oracle(programme.variant)
-        sub_x, sub_parameters = subdivide(oracle, programme, x, DENSITY)
-        _, limits = oracle.limits(sub_x, sub_parameters)
-        return excess_at_samples(programme, limits)
+    def dense_limits(self, programme: Programme, x: Any) -> Any:
+        """(pieces * DENSITY, SAMPLES, rows): rows of the limits of each piece cut finely."""
+        _, limits = self.oracle(programme.variant).limits(*subdivide(self.oracle(programme.variant), programme, x, DENSITY))
+        return limits
 
 
 def _duration(x: Any) -> float:

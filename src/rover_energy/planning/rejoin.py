@@ -54,11 +54,11 @@ class Rest:
         lower_g, upper_g = programme.lower_g.copy(), programme.upper_g.copy()
         lower_x, upper_x = programme.lower_x.copy(), programme.upper_x.copy()
         lower_g[-2:] = upper_g[-2:] = self._motion()
-        _ease(programme, start, lower_g, upper_g)
         last = programme.pieces * (programme.variant.states + CONTROLS)
         lower_x[last + 4], upper_x[last + 4] = -FREE_YAW_ACCELERATION, FREE_YAW_ACCELERATION
         upper_x[last + 7 :] = np.inf
-        return replace(programme, lower_g=lower_g, upper_g=upper_g, lower_x=lower_x, upper_x=upper_x)
+        programme = replace(programme, lower_g=lower_g, upper_g=upper_g, lower_x=lower_x, upper_x=upper_x)
+        return programme.easing(_taken_back(programme, start))
 
     def _motion(self) -> tuple[float, float]:
         """Heading rate and horizontal speed at the joint."""
@@ -77,16 +77,15 @@ class Rest:
         return Trajectory("unicycle", new.start, durations, heading=heading, speed=speed)
 
 
-def _ease(programme: Programme, start: Motion, lower_g: Array, upper_g: Array) -> None:
-    """Take margins back before the joint: the earlier plan meets its limits there with less, and at its speed none are left."""
+def _taken_back(programme: Programme, start: Motion) -> Array:
+    """Margins taken back before the joint: the earlier plan meets its limits there with less, and at its speed none are left."""
+    amount = np.zeros_like(programme.lower_g)
     count = min(EASED_PIECES * SAMPLES, programme.pieces * SAMPLES)
     rows = programme.limit_rows.reshape(-1, len(ROWS))[-count:]
-    share = np.arange(1, count + 1) / count
     least = kept_margins(REST)
     for name, margin in kept_margins(start).items():
-        back = (margin - least.get(name, 0.0)) * share
-        upper_g[rows[:, ROWS.index(name)]] += back
-        lower_g[rows[:, ROWS.index(name)]] -= back
+        amount[rows[:, ROWS.index(name)]] = (margin - least.get(name, 0.0)) * np.arange(1, count + 1) / count
+    return amount
 
 
 REST = Motion(0.0, 0.0, 0.0)  # of a plan that begins at rest, which keeps the least margins

@@ -85,11 +85,22 @@ class Programme:
     lower_g: Any
     upper_g: Any
     held: Any = None  # by how much bounds are drawn in after they were opened (`holding_back`)
+    eased: Any = None  # by how much bounds stand nearer to the limits than a driving rover's margins ask for
     reference: Any = None  # the first guess, to which bounds of place may open (`opened_to`); None: `x`
 
     def with_guess(self, x: Any) -> Programme:
         """The same from another guess; the reference stays."""
         return replace(self, x=x, reference=self.x if self.reference is None else self.reference)
+
+    def easing(self, amount: Any) -> Programme:
+        """The same with bounds wider by `amount`, of the shape of `lower_g`, at the cost of a driving rover's margins."""
+        eased = amount if self.eased is None else self.eased + amount
+        return replace(self, lower_g=self.lower_g - amount, upper_g=self.upper_g + amount, eased=eased)
+
+    @property
+    def uneased(self) -> Programme:
+        """The same with its margins whole."""
+        return self if self.eased is None else replace(self.easing(-self.eased), eased=None)
 
     def keeping_energy(self, slack: float) -> Programme:
         """The same with `slack` [J] more above the floor and below the budget."""
@@ -275,6 +286,7 @@ def opened_to(programme: Programme, limits: Any) -> Programme:
     """
     rows = programme.limit_rows.reshape(programme.pieces, SAMPLES, len(ROWS))
     lower, upper = programme.lower_g.copy(), programme.upper_g.copy()
+    eased = np.zeros_like(lower)
     for name, share in OPENING.items():
         index = rows[:, :, ROWS.index(name)].ravel()
         value = limits[:, :, ROWS.index(name)].ravel()
@@ -283,10 +295,14 @@ def opened_to(programme: Programme, limits: Any) -> Programme:
                 continue
             most = share if name == "clearance" else share * np.abs(bound[index])
             excess = np.clip(sign * (value - bound[index]), 0.0, most)
-            bound[index] += sign * maximum_filter1d(excess, 7)
+            wider = maximum_filter1d(excess, 7)
+            bound[index] += sign * wider
+            if name in MOVING_MARGINS and name.startswith("curvature"):
+                eased[index] += wider
     if programme.held is not None:
         lower, upper = lower + programme.held, upper - programme.held
-    return replace(programme, lower_g=lower, upper_g=upper)
+    eased = eased if programme.eased is None else eased + programme.eased
+    return replace(programme, lower_g=lower, upper_g=upper, eased=eased if np.any(eased) else None)
 
 
 def _start_energies(world: World, start: Motion, variant: Variant) -> list[float]:
