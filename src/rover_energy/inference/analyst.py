@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from rover_energy.errors import InputError
 from rover_energy.inference.log_questions import EXTREMES, KINDS, Question, read_question
+from rover_energy.inference.metering import CORE_POWER
 from rover_energy.inference.tiers import HIGH, LOW, MID, NAMES, choose_by_quality, combinations
 
 TASK = "log_query"
 MODULES = ("filter", "extract", "summary")
 ARMS = combinations(len(MODULES))
 RECENT, SAME_PART = 40, 8  # lines at hand; lines of a part that the middle tier looks for
-NOW, AT_HAND, LATE, WHOLE = range(4)  # how far back a question reaches: not at all, to lines at hand, to the last quarter, further
+NOW, AT_HAND, LATE, WHOLE = range(4)  # how far back a question reaches: not, to lines at hand, to the last quarter, further
 CELLS = [(kind, reach) for kind in KINDS for reach in (NOW, AT_HAND, LATE, WHOLE)]
 MOST_EVIDENCE = 12
 LINE = re.compile(r"^(\d+\.\d+) s (\w+) (\w+) (\w+):(.*)$")
@@ -162,7 +163,10 @@ def cell_of(question: Question, log: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer in one line. tiers: in words. energy, expected: [J] by the work done and before the run. confidence: expected chance that it is right."""
+    """An answer in one line.
+
+    confidence : expected chance that it is right. energy, expected : [J], by the work done, and before it.
+    """
 
     text: str
     value: float
@@ -182,8 +186,8 @@ class Answer:
 class Analyst:
     """The chooser's tables.
 
-    quality : (cells, arms), share of right answers. work : (cells, arms, 4), counts per line of the log, with `fixed` counts
-    beside them. prices : seconds of processor time of a question and of each count. core_power : [W]. thresholds : name:
+    quality : (cells, arms), share of right answers. work : (cells, arms, 8), counts per line of the log, then counts whatever
+    its length. prices : seconds of processor time of a question and of each count. core_power : [W]. thresholds : name:
     expected quality that is good enough.
     """
 
@@ -198,8 +202,10 @@ class Analyst:
         counts = self.work[cell, :, :4] * lines + self.work[cell, :, 4:]
         return self.core_power * (self.prices[0] + counts @ np.array(self.prices[1:]))
 
-    def choose(self, question: Question, log: Sequence[str], threshold: float, limit: float = math.inf) -> tuple[int, float, float]:
-        """Combination, its expected quality and energy [J], within `limit` [J]. Raises InputError when not even the cheapest fits."""
+    def choose(
+        self, question: Question, log: Sequence[str], threshold: float, limit: float = math.inf
+    ) -> tuple[int, float, float]:
+        """Combination, its expected quality and energy [J], within `limit` [J]. Raises InputError when none fits."""
         cell = cell_of(question, log)
         quality, costs = self.quality[cell], self.costs(cell, len(log))
         fits = np.flatnonzero(costs <= limit)
@@ -211,7 +217,7 @@ class Analyst:
         return arm, float(quality[arm]), float(costs[arm])
 
     def ask(self, log: Sequence[str], text: str, *, level: str = "full", limit: float = math.inf) -> Answer:
-        """Answer a question from a log's lines. Raises InputError for a question about nothing in it, no log, or too few joules."""
+        """Answer a question from a log's lines. Raises InputError for one about nothing in it, no log, or too few joules."""
         if not log:
             raise InputError("analyst", "log", "is empty", "record diagnostics or power_state first")
         if level not in self.thresholds:
@@ -224,10 +230,26 @@ class Analyst:
         return Answer(said, found.value, confidence, found.lines, ARMS[index], energy, expected)
 
 
+PRICES = (5e-6, 5e-8, 5e-7, 4e-7, 1e-9)  # [s], of a Xeon; measured anew where tables are built
+
+
+def untaught() -> Analyst:
+    """An analyst without tables: it takes nothing but the high tiers, whose price it thinks the highest."""
+    quality = np.zeros((len(CELLS), len(ARMS)))
+    quality[:, -1] = 1.0
+    work = np.zeros((len(CELLS), len(ARMS), 8))
+    work[:, :, :4] = np.array([1.0, 1.0, 3.0, 3.0])
+    return Analyst(quality, work, PRICES, CORE_POWER, {"saving": 1.0, "balanced": 1.0, "full": 1.0})
+
+
+UNTAUGHT = untaught()
+
+
 def write_analyst(path: Path, analyst: Analyst) -> None:
     """Write the tables as JSON."""
     data = {
-        "arms": [list(arm) for arm in ARMS], "cells": [list(cell) for cell in CELLS], "quality": analyst.quality.round(6).tolist(),
+        "arms": [list(arm) for arm in ARMS],
+        "cells": [list(cell) for cell in CELLS], "quality": analyst.quality.round(6).tolist(),
         "work": analyst.work.round(6).tolist(), "prices": list(analyst.prices), "core_power": analyst.core_power,
         "thresholds": analyst.thresholds,
     }  # fmt: skip

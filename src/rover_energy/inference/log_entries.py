@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-UNITS = {"power": "W", "peak": "W", "available": "W", "charge": "-", "energy": "J", "speed": "m/s", "seconds": "s", "score": "nat"}
+UNITS = {
+    "power": "W",
+    "peak": "W",
+    "available": "W",
+    "charge": "-",
+    "energy": "J",
+    "speed": "m/s",
+    "seconds": "s",
+    "score": "nat",
+}
 PARTS = ("bus", "battery", "motors", "array", "generator", "base", "inference", "rover", "meters", "graph")
 SAMPLE = "sample"
 SEVERITIES = ("info", "warning", "error")
@@ -22,7 +31,10 @@ LOADS = {"drive": "motors"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that was so or happened. time: [s] from the beginning of the log. values: quantities of `UNITS`. note: words of whoever said it."""
+    """One thing that was so or happened.
+
+    time : [s] from the beginning of the log. values : quantities of `UNITS`. note : words of whoever said it.
+    """
 
     time: float
     part: str
@@ -39,14 +51,15 @@ class Entry:
 
 
 def entries_of_audit(audit: Mapping[str, Any], period: float = 1.0) -> list[Entry]:
-    """Entries of the audit of a bag (`audit.json`), by time: samples every `period` [s], switches, broken limits, stalls, silences, faults."""
+    """Entries of the audit of a bag (`audit.json`) by time: samples every `period` [s], and what happened."""
     found = [*_samples(audit["series"], period), *_switches(audit["events"]), *_limits(audit["compliance"])]
     found += [*stalls(audit["series"]), *_silences(audit["topics"])]
     told = {check["name"] for check in audit["compliance"]["checks"] if check["violations"]}
     for fault in audit["faults"]:
         if fault["subject"] not in told:
             at = fault["time"] if fault["time"] is not None else 0.0
-            found.append(Entry(at, part_of(f"{fault['subject']} {fault['text']}"), "fault", fault["severity"], note=fault["text"]))
+            part = part_of(f"{fault['subject']} {fault['text']}")
+            found.append(Entry(at, part, "fault", fault["severity"], note=fault["text"]))
     return sorted(found, key=lambda e: e.time)
 
 
@@ -76,19 +89,17 @@ def _samples(series: Mapping[str, Any], period: float) -> Iterator[Entry]:
         now = {name: _mean(column["mean"], rows) for name, column in power["columns"].items()}
         peak = {name: _greatest(column["high"], rows) for name, column in power["columns"].items()}
 
-        def of(name: str) -> dict[str, float]:
-            return _known(power=now.get(name), peak=peak.get(name))  # noqa: B023: used at once
-
-        yield Entry(t, "bus", SAMPLE, values={**of("total_power"), **_known(available=now.get("available_power"))})
+        watts = {name: _known(power=now[name], peak=peak[name]) for name in now}
+        yield Entry(t, "bus", SAMPLE, values={**watts.get("total_power", {}), **_known(available=now.get("available_power"))})
         if "battery_energy" in now or "state_of_charge" in now:
             stored = _known(charge=now.get("state_of_charge"), energy=now.get("battery_energy"))
-            yield Entry(t, "battery", SAMPLE, values={**of("battery_power"), **stored})
+            yield Entry(t, "battery", SAMPLE, values={**watts.get("battery_power", {}), **stored})
         for name, part in (("pv_power", "array"), ("rtg_power", "generator")):
             if name in now:
-                yield Entry(t, part, SAMPLE, values=of(name))
+                yield Entry(t, part, SAMPLE, values=watts[name])
         for name in now:
             if name.startswith("load.") and (part := LOADS.get(name[5:], name[5:])) in PARTS:
-                yield Entry(t, part, SAMPLE, values=of(name))
+                yield Entry(t, part, SAMPLE, values=watts[name])
     motion = series.get("motion", {"t": []})
     for t, rows in _periods(motion["t"], period):
         yield Entry(t, "rover", SAMPLE, values=_known(speed=_mean(motion["columns"]["speed"]["mean"], rows)))
@@ -116,7 +127,8 @@ def _known(**values: float | None) -> dict[str, float]:
 def _switches(events: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
     for event in events:
         text = event["text"]
-        name = "switched_off" if text.endswith(("switched off", "at zero")) else "switched_on" if "switched on" in text else "state"
+        off, on = text.endswith(("switched off", "at zero")), text.endswith(("switched on", "above zero"))
+        name = "switched_off" if off else "switched_on" if on else "state"
         yield Entry(event["time"], part_of(text), name, event["severity"], note=text)
 
 

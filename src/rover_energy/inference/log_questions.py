@@ -17,9 +17,10 @@ KINDS = (
 EXTREMES = ("maximum", "minimum", "when_maximum", "when_minimum")
 #: words of each event, as it stands in the lines
 EVENTS = {
-    "stall": ("stall", "stuck", "blocked"), "over_limit": ("over the limit", "above the limit", "over limit", "limit broken", "limits broken", "beyond"),
+    "stall": ("stall", "stuck", "blocked"), "over_limit": ("over the limit", "above the limit", "over limit", "broken", "beyond"),
     "switched_off": ("shed", "switched off", "turned off"), "switched_on": ("switched on", "turned on"),
-    "anomaly": ("anomal", "unusual"), "silence": ("silen", "missing", "gap", "lost message"), "state": ("state change", "changed state"),
+    "anomaly": ("anomal", "unusual"),
+    "silence": ("silen", "missing", "gap", "lost message"), "state": ("state change", "changed state"),
     "fault": ("fault", "problem", "error", "warning", "wrong", "alarm"), "": ("happen", "event"),
 }  # fmt: skip
 QUANTITIES = {
@@ -33,7 +34,10 @@ REMEDY = "ask for example: how often did the motors stall since 120 s"
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked. part: empty for all. quantity: of `UNITS`, or event. event: empty for every one. Times in [s]; `at` NaN without one."""
+    """What is asked. Times in [s].
+
+    part : empty for all. quantity : of `UNITS`, or event. event : of `EVENTS`, empty for every one. at : NaN without an instant.
+    """
 
     kind: str
     part: str
@@ -66,7 +70,8 @@ class Question:
         unit = "J" if self.kind == "integral" else UNITS.get(self.quantity, "")
         label = "energy" if self.kind == "integral" else f"{self.kind} {what}"
         where = f" over {lines} or more lines" if self.kind in ("mean", "integral") else f" at {time:.2f} s"
-        return f"{label}{f' of {self.part}' if self.part else ''}: {value:.6g} {'' if unit == '-' else unit}".rstrip() + where + self._span()
+        number = f"{value:.6g} {unit}".removesuffix(" -").rstrip()
+        return f"{label}{f' of {self.part}' if self.part else ''}: {number}{where}{self._span()}"
 
     def _span(self) -> str:
         begin = f" since {self.begin:g} s" if math.isfinite(self.begin) and math.isnan(self.at) else ""
@@ -89,8 +94,8 @@ def read_question(text: str, window: float = 5.0) -> Question:
         return Question(kind, part, "event", event, *_span(words))
     part = part or "bus"
     quantity = quantity or USUAL.get(part, "power" if part not in ("meters", "graph") else "")
-    if not quantity or (not part and not quantity) or not _about(words):
-        raise InputError("question", "text", "is about nothing in the log", f"name a part or an event; {REMEDY}", text.strip()[:80])
+    if not quantity or not _about(words):
+        raise InputError("question", "text", "is about nothing in the log", f"name a part or an event; {REMEDY}", words[:80])
     if part == "rover":
         quantity = "speed"
     elif quantity in ("energy", "charge") and part != "battery":

@@ -36,7 +36,7 @@ class Network:
     heads: int
 
     def run(self, tokens: ArrayLike, depth: int) -> tuple[Floats, Floats]:
-        """Logarithms of the next token's probabilities (n, length, vocabulary), and the tokens' energies (n, length) at the end."""
+        """Logarithms of the next token's probabilities (n, length, vocabulary), and energies at the end (n, length)."""
         w, index = self.weights, np.asarray(tokens)
         x = w["embedding"][index] + w["place"][: index.shape[1]]
         for _ in range(depth):
@@ -92,7 +92,10 @@ def normalised(x: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the sentinel says of a stretch. score [nat]: an anomaly above `threshold`. channel: what surprised most. energy [-]: mean over tokens, last."""
+    """What the sentinel says of a stretch.
+
+    score : [nat], an anomaly above `threshold`. channel : what surprised most. energy : of the network, mean over tokens [-].
+    """
 
     score: float
     threshold: float
@@ -149,7 +152,8 @@ class Sentinel:
             return Reading(math.nan, threshold, missing, math.nan, depth)
         each, energy = self.surprise(values[None], depth)
         above = (each[0].mean(axis=0) - self.means[depth - 1]) / self.spreads[depth - 1]
-        return Reading(float(scores_of(each, self.score_tokens)[0]), threshold, CHANNELS[int(np.argmax(above))], float(energy[0]), depth)
+        score = float(scores_of(each, self.score_tokens)[0])
+        return Reading(score, threshold, CHANNELS[int(np.argmax(above))], float(energy[0]), depth)
 
 
 def scores_of(surprise: ArrayLike, tokens: int) -> NDArray[np.float64]:

@@ -14,11 +14,21 @@ from rover_energy.inference.figures.figure import Figure
 from rover_energy.inference.learning import nrgpt
 from rover_energy.inference.learning.language import Size, logits, make_weights
 from rover_energy.inference.learning.sentinel_build import (
-    CALIBRATION, EPOCHS, FALSE_ALARM, RATE, SCORE_TOKENS, TRAINING, area_at, auroc, network_of, stretches, train_sentinel,
+    CALIBRATION,
+    EPOCHS,
+    FALSE_ALARM,
+    RATE,
+    SCORE_TOKENS,
+    TRAINING,
+    area_at,
+    auroc,
+    network_of,
+    stretches,
+    train_sentinel,
 )  # fmt: skip
 from rover_energy.inference.learning.tools import torch_of
 from rover_energy.inference.sentinel import calibrate, scores_of
-from rover_energy.inference.tasks.telemetry_faults import CHANNELS, CONTEXT, VOCABULARY, make_rows, tokens_of
+from rover_energy.inference.tasks.telemetry_faults import CONTEXT, VOCABULARY, make_rows, tokens_of
 
 Array = NDArray[np.float64]
 GPT = Size(nrgpt.WIDTH, 3, nrgpt.HEADS)
@@ -42,7 +52,7 @@ def trained(p: dict[str, Any], forward: nrgpt.Forward, seed: int) -> dict[str, A
 
 
 def summary(rows: Array) -> Array:
-    """Features of a stretch for detectors without a network: mean, spread and last of each channel, greatest step, and products."""
+    """Features of a stretch for detectors without a network: of each channel, and of what should agree."""
     steps = np.diff(rows, axis=1)
     parts = [rows.mean(axis=1), rows.std(axis=1), rows[:, -1], np.abs(steps).max(axis=1), steps.mean(axis=1)]
     balance = rows[..., 3] - rows[..., 2]
@@ -53,7 +63,8 @@ def summary(rows: Array) -> Array:
 
 def forest(training: Array, nominal: Array, faulty: Array, seed: int) -> float:
     """Area of an isolation forest: Liu, Ting and Zhou 2008, 10.1109/ICDM.2008.17."""
-    made = need("sklearn.ensemble", "the isolation forest", "scikit-learn").IsolationForest(n_estimators=200, random_state=seed, n_jobs=1)
+    ensemble = need("sklearn.ensemble", "the isolation forest", "scikit-learn")
+    made = ensemble.IsolationForest(n_estimators=200, random_state=seed, n_jobs=1)
     made.fit(summary(training))
     return auroc(-made.score_samples(summary(nominal)), -made.score_samples(summary(faulty)))
 
@@ -117,9 +128,27 @@ def figures(seeds: Sequence[int]) -> list[Figure]:
     return [
         Figure("NRGPT", "area under the curve, P = A'A", column["positive"], 0.85, True, "measured", column["gpt"], "GPT", paper),
         Figure("NRGPT", "area, P free", column["free"], 0.85, True, "measured", column["recurrent"], "recurrent GPT"),
-        Figure("NRGPT", "area after one recursion", column["shallow"], infinite, True, "measured", column["forest"], "isolation forest"),
+        Figure(
+            "NRGPT",
+            "area after one recursion",
+            column["shallow"],
+            infinite,
+            True,
+            "measured",
+            column["forest"],
+            "isolation forest",
+        ),
         Figure("NRGPT", "area of half-space trees", column["half spaces"], infinite, True, "measured"),
-        Figure("NRGPT", "greatest step of the mean energy, P = A'A", column["rise"], 0.0, False, "measured", column["rise free"], "P free"),
+        Figure(
+            "NRGPT",
+            "greatest step of the mean energy, P = A'A",
+            column["rise"],
+            0.0,
+            False,
+            "measured",
+            column["rise free"],
+            "P free",
+        ),
         Figure("NRGPT", "weights over the plain decoder's", column["weights"], 1.0 / 3.0, False, "arithmetic"),
         Figure("NRGPT", "false alarms [% of stretches], set to 1", column["alarms"], 3.0, False, "generated world"),
         Figure("NRGPT", "faults found at that threshold [%]", column["caught"], infinite, True, "generated world"),

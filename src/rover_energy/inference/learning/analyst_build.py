@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from rover_energy.inference.analyst import ARMS, CELLS, TASK, Analyst, cell_of, read_analyst, run, write_analyst
-from rover_energy.inference.log_entries import Entry
 from rover_energy.inference.log_questions import Question, read_question
 from rover_energy.inference.metering import CORE_POWER
 from rover_energy.inference.tasks.rover_log import Asked, ask_rover, write_rover_log

@@ -1,4 +1,4 @@
-"""Generated event logs of a rover, as the analyst reads them, and questions whose answers are known from the entries themselves."""
+"""Generated event logs of a rover, as the analyst reads them, and questions whose answers the entries themselves hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ MEASURED = {
 BAD = {"stall": "warning", "over_limit": "error", "anomaly": "warning", "silence": "warning"}
 SAID = {"stall": "stall", "over_limit": "go over the limit", "anomaly": "show an anomaly", "fault": "have a fault"}
 #: kinds of questions and how often they are asked
-ASKED = {"latest": 0.3, "at": 0.1, "maximum": 0.1, "minimum": 0.05, "mean": 0.1, "count": 0.15, "when_first": 0.05, "when_latest": 0.15}
+ASKED = {
+    "latest": 0.3, "at": 0.1, "maximum": 0.1, "minimum": 0.05, "mean": 0.1, "count": 0.15, "when_first": 0.05,
+    "when_latest": 0.15,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,14 @@ def write_rover_log(seed: int, hours: float = HOURS) -> list[Entry]:
     for t in times:
         driving = driving if rng.random() > 0.1 else not driving
         speed = float(rng.uniform(0.1, 0.5)) if driving else 0.0
-        watts = {"motors": round(float(180.0 * speed * rng.uniform(0.7, 1.3)), 2), "inference": round(float(rng.uniform(0, 12)), 2)}
-        watts |= {"array": round(float(rng.uniform(0.0, 120.0)), 2), "generator": round(float(rng.normal(75.0, 0.4)), 2)}
+        drawn = rng.uniform([126.0, 0.0, 0.0, 74.0], [234.0, 12.0, 120.0, 76.0]) * [speed, 1.0, 1.0, 1.0]
+        watts = {n: round(float(w), 2) for n, w in zip(("motors", "inference", "array", "generator"), drawn, strict=True)}
         total = round(55.0 + watts["motors"] + watts["inference"], 2)
         watts |= {"bus": total, "battery": round(total - watts["array"] - watts["generator"], 2)}
         charge = float(np.clip(charge - watts["battery"] * PERIOD / 2e6, 0.05, 1.0))
         for part, names in MEASURED.items():
-            values = {"power": watts[part], "peak": round(watts[part] * float(rng.uniform(1.0, 1.2)) + 0.01, 2)} if part in watts else {}
+            above = round(watts[part] + 0.2 * abs(watts[part]) * float(rng.random()) + 0.01, 2) if part in watts else 0.0
+            values = {"power": watts[part], "peak": above} if part in watts else {}
             values |= {"available": round(float(rng.uniform(150.0, 260.0)), 2)} if "available" in names else {}
             values |= {"charge": round(charge, 4)} if "charge" in names else {}
             values |= {"speed": round(speed, 3)} if "speed" in names else {}
@@ -69,8 +73,11 @@ def ask_rover(log: list[Entry], seed: int, count: int) -> list[Asked]:
     kinds, shares = list(ASKED), np.array(list(ASKED.values()))
     while len(found) < count:
         kind = str(rng.choice(kinds, p=shares / shares.sum()))
-        since = round(float(rng.uniform(0.0, log[-1].time)) if rng.random() < 0.6 else log[-1].time - float(rng.uniform(60.0, 600.0)), 1)
-        made = _events(log, kind, since, rng) if kind in ("count", "when_first", "when_latest") else _values(log, kind, since, rng)
+        back = float(rng.uniform(0.0, log[-1].time) if rng.random() < 0.6 else rng.uniform(60.0, 600.0))
+        since = round(log[-1].time - back, 1)
+        made = (
+            _events(log, kind, since, rng) if kind in ("count", "when_first", "when_latest") else _values(log, kind, since, rng)
+        )
         if made is not None:
             found.append(made)
     return found
@@ -91,7 +98,7 @@ def _values(log: list[Entry], kind: str, since: float, rng: np.random.Generator)
     key = "peak" if name == "power" and kind == "maximum" else name
     values = [e.values[key] for e in rows]
     word = {"maximum": "highest", "minimum": "lowest", "mean": "average"}[kind]
-    answer = {"maximum": max, "minimum": min, "mean": lambda v: math.fsum(v) / len(v)}[kind](values)
+    answer = {"maximum": max(values), "minimum": min(values), "mean": math.fsum(values) / len(values)}[kind]
     return Asked(f"what was the {word} {name} of the {part} since {since:.1f} s", kind, answer)
 
 
@@ -99,8 +106,9 @@ def _events(log: list[Entry], kind: str, since: float, rng: np.random.Generator)
     event = str(rng.choice(list(SAID)))
     part = str(rng.choice(HAPPENS_TO[event])) if event in HAPPENS_TO else str(rng.choice(["battery", "motors", "meters"]))
     the = "the power" if part == "bus" else f"the {part}"
-    rows = [e for e in log if e.part == part or (part == "bus" and True)]
-    rows = [e for e in rows if (e.severity != "info" if event == "fault" else e.event == event)]
+    rows = [
+        e for e in log if (e.part == part or part == "bus") and (e.severity != "info" if event == "fault" else e.event == event)
+    ]
     if kind == "count":
         hits = [e for e in rows if e.time >= since]
         return Asked(f"how often did {the} {SAID[event]} since {since:.1f} s", kind, float(len(hits)))

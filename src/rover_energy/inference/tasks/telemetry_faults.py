@@ -1,9 +1,9 @@
 """Rows of telemetry of a driving rover, as tokens, with labelled faults.
 
 A row holds four numbers of one period, each as a share of what the rover can have at most: the wheels' speed, the motors'
-power, the surplus (sources less all metered loads and shunt) and the change of the stored energy. What belongs together (wheels and
-motors, surplus and battery) comes apart when something breaks. Rovers differ from sequence to sequence, so that a network
-which learnt from here does not know one rover only.
+power, the surplus (sources less all metered loads and shunt) and the change of the stored energy. What belongs together
+(wheels and motors, surplus and battery) comes apart when something breaks. Rovers differ from sequence to sequence, so that
+a network which learnt from here does not know one rover only.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 CHANNELS = ("wheels", "motors", "surplus", "battery")
 ROWS = 12  # of a stretch
 LEVELS = 16  # of a channel
@@ -33,7 +34,7 @@ def tokens_of(rows: ArrayLike) -> NDArray[np.int64]:
 
 
 def make_rows(seed: int, count: int, rows: int = ROWS) -> Array:
-    """Nominal rows (count, rows, 4): stops, drives at changing speed and slope, slow light with shadows; surplus of a full battery is shunted."""
+    """Nominal rows (count, rows, 4): stops, drives at changing speed and slope, slow light with shadows, full batteries."""
     return _play(np.random.default_rng(seed), count, rows, {})
 
 
@@ -76,8 +77,8 @@ def _play(rng: np.random.Generator, count: int, rows: int, fault: dict[str, NDAr
 
 
 def _row(
-    rng: np.random.Generator, base: Array, weight: Array, light: Array, speed: Array, slope: Array, full: Array,
-    active: Array, fault: dict[str, NDArray[np.int64] | Array],
+    rng: np.random.Generator, base: Array, weight: Array, light: Array, speed: Array, slope: Array, full: Flags,
+    active: Flags, fault: dict[str, NDArray[np.int64] | Array],
 ) -> Array:  # fmt: skip
     """One period of all sequences."""
 
