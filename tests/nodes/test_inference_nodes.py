@@ -106,7 +106,7 @@ def test_reserve_run_receipt(graph: SimpleNamespace) -> None:
     answer = reserve(graph, "map")
     assert (answer.error_code, answer.variant, answer.floor) == (answer.NONE, "map", False)
     assert answer.energy == pytest.approx(1.1 * 2.4)
-    assert answer.duration == pytest.approx(0.1)
+    assert answer.duration == pytest.approx(0.1 + 2.0 * 0.05), "time to begin, and twice the latency"
     left = graph.manager.manager.budget.energy_left
     graph.manager.on_receipt(receipt("map/1", "map", Energy(2.1, Provenance.MEASURED), 100.05))
     assert graph.manager.manager.budget.energy_left == pytest.approx(left + 1.1 * 2.4 - 2.1)

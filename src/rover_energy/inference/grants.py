@@ -55,7 +55,7 @@ class Outlook:
 
     spare : least power left by all other loads [W]; NaN grants the floor only. shunted : power that nothing takes [W].
     discharging : power that the battery gives now [W]. above_floor : energy in the store above its floor [J].
-    charge_efficiency, discharge_efficiency : of the battery [-].
+    charge_efficiency, discharge_efficiency : of the battery [-]. shed : inference had to go for the sake of other loads.
     """
 
     spare: float
@@ -64,6 +64,7 @@ class Outlook:
     above_floor: float = 0.0
     charge_efficiency: float = 1.0
     discharge_efficiency: float = 1.0
+    shed: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ def make_grant(policy: GrantPolicy, floor: FloorReserve, outlook: Outlook, *, no
     o, numbers = outlook, (outlook.spare, outlook.shunted, outlook.discharging, outlook.above_floor)
     if not all(math.isfinite(n) for n in numbers) or min(o.shunted, o.discharging) < 0.0:
         return _floor(policy, floor, now, sequence, "the bus is not metered: the reserved perception only")
+    if o.shed:
+        return _floor(policy, floor, now, sequence, "shed for other loads: the reserved perception only")
     if not o.spare >= floor.peak_power:
         reason = f"the other loads leave {max(0.0, o.spare):.4g} W: the reserved perception only"
         return _floor(policy, floor, now, sequence, reason)

@@ -39,7 +39,8 @@ class Manager:
     """Requests in, starts and receipts out.
 
     horizon : period of the grants, for which variants are chosen together [s]. slack, margin : runs are reserved for so
-    many times their variant's latency and 95 % energy. surplus_below : intensity below which what can wait runs [-].
+    many times their variant's latency and 95 % energy. lead : time that a run may take to begin after its permission [s], for
+    which it is reserved, too. surplus_below : intensity below which what can wait runs [-].
     patience : longest time between two calls of `step` [s], by which what is urgent is started early.
     forecast : units of work that a task is expected to ask for [1/s] and the weight of one, so that the first requests
     of a period leave something for those to come.
@@ -49,6 +50,7 @@ class Manager:
     budget: Budget = field(default_factory=Budget)
     horizon: float = 1.0
     slack: float = 1.0
+    lead: float = 0.0
     margin: float = 1.0
     surplus_below: float = 1.0
     patience: float = 0.2
@@ -158,7 +160,7 @@ class Manager:
             self.receipts.append(_refused(request, now, "its deadline passed while it waited"))
 
     def _begin(self, request: Request, variant: Variant, now: float, *, floor: bool = False) -> Start | None:
-        seconds = variant.latency * self.slack * math.ceil(request.amount / variant.batch)
+        seconds = self.lead + variant.latency * self.slack * math.ceil(request.amount / variant.batch)
         held = self.budget.reserve(
             request.name, energy=self.margin * variant.energy_high * request.amount, power=variant.peak_power, seconds=seconds,
             now=now, floor=floor,

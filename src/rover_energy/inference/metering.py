@@ -42,18 +42,22 @@ class Backend(Protocol):
 
 @dataclass
 class CpuTime:
-    """Processor time of this process times a declared power: a model where there is no meter."""
+    """Processor time times a declared power: a model where there is no meter.
+
+    `clock` : processor time [s], of the whole process unless another one is given, such as `time.thread_time`.
+    """
 
     core_power: float = CORE_POWER
     name: str = "cpu_time"
+    clock: Callable[[], float] = time.process_time
 
     def begin(self) -> float:
         """Processor time [s]."""
-        return time.process_time()
+        return self.clock()
 
     def end(self, mark: float) -> Energy:
         """[J]"""
-        joules = (time.process_time() - mark) * self.core_power
+        joules = (self.clock() - mark) * self.core_power
         return Energy(joules, Provenance.CPU_TIME_MODEL, detail=f"{self.core_power:g} W per busy core, declared")
 
 

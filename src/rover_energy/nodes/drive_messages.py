@@ -40,7 +40,9 @@ def error_code(result: Any, stop: Stop | None, ended: bool) -> int:
     return int(getattr(result, MEASURED.get(name, "POWER_STALE")))
 
 
-def measurement_of(odometry: Any, joints: Any, power: Any, motion: float, now: float, radius: float) -> Measurement:
+def measurement_of(
+    odometry: Any, joints: Any, power: Any, *, motion: float, constant: float, now: float, radius: float
+) -> Measurement:
     """What the controller reads. What a message declares invalid is NaN, on which the controller stops."""
     at, twist = odometry.pose.pose, odometry.twist.twist
     roll, pitch, heading = ros.angles_of(at.orientation)
@@ -56,7 +58,7 @@ def measurement_of(odometry: Any, joints: Any, power: Any, motion: float, now: f
         time=now, pose_time=ros.seconds(odometry.header.stamp), power_time=power_time, battery_time=power_time,
         x=at.position.x, y=at.position.y, heading=heading, speed=twist.linear.x, yaw_rate=twist.angular.z, wheel_speed=rims,
         motion_power=motion if loads else math.nan,
-        constant_power=sum(load.power for load in power.loads if load.name != "drive") if loads else math.nan,
+        constant_power=constant if loads else math.nan,
         supply_power=power.rtg_power + power.pv_power if sources else math.nan,
         battery_limit=power.discharge_limit if battery else math.nan,
         battery_energy=power.battery_energy if battery else math.nan, roll=roll, pitch=pitch,

@@ -22,6 +22,7 @@ from rover_energy.nodes.drive_messages import (
     sample_audit,
 )
 from rover_energy.nodes.drive_switch import certified, switch
+from rover_energy.nodes.grant_messages import Reserve
 from rover_energy.nodes.permission import Permission
 from rover_energy.nodes.plan_folder import later, read_world, trajectory_from_message
 from rover_energy.nodes.settings import DriveParameters
@@ -55,6 +56,7 @@ class Drive(ros.Part):
         self.next_feedback = 0.0
         self.answered = -math.inf  # newest time of the bus at which a command went out without odometry [s]
         self.send = {name: self.publisher(name) for name in ("cmd_vel", "reference", "trajectory", "compliance")}
+        self.reserve = Reserve(self, self.world.rover.loads.inference_power)
         self.subscribe("odom", self.on_odometry)
         self.subscribe("joint_states", lambda message: setattr(self, "joints", message))
         self.subscribe("power_state", self.on_power)
@@ -141,7 +143,10 @@ class Drive(ros.Part):
         """Ask the controller."""
         assert self.controller is not None
         now = max(time, 1e-9 * self.ros.get_clock().now().nanoseconds)
-        measured = measurement_of(self.odometry, self.joints, self.power, self.meter[2], now, self.radius)
+        constant = self.reserve.constant(self.power)
+        measured = measurement_of(
+            self.odometry, self.joints, self.power, motion=self.meter[2], constant=constant, now=now, radius=self.radius
+        )
         self.due = time + self.settings.period
         plan = self.controller.reference.at(self.controller.plan_time)
         self.driver.command, self.status = self.controller.step(measured, now)

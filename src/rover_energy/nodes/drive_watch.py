@@ -8,6 +8,7 @@ from typing import Any
 
 from rover_energy.errors import RoverEnergyError
 from rover_energy.nodes import ros
+from rover_energy.nodes.grant_messages import Reserve
 from rover_energy.nodes.plan_folder import BRANCH, later, root_of, trajectory_from_message, trajectory_message
 from rover_energy.nodes.planner_jobs import Job, Worker
 from rover_energy.nodes.planner_messages import path_message
@@ -20,7 +21,7 @@ SECONDS = 1.0  # [s] for an optimisation: later, the state that it starts from i
 SLOWEST = 60.0  # [s] between two attempts, however many were refused
 
 
-def observed(odometry: Any, power: Any, began: float) -> Observed | None:
+def observed(odometry: Any, power: Any, constant: float, began: float) -> Observed | None:
     """What the messages say, by the drive's own clock; None where they declare a value invalid."""
     needed = power.RTG_VALID | power.PV_VALID | power.LOADS_VALID | power.BATTERY_VALID
     if power.validity & needed != needed:
@@ -30,7 +31,7 @@ def observed(odometry: Any, power: Any, began: float) -> Observed | None:
     return Observed(
         ros.seconds(odometry.header.stamp) - began, at.position.x, at.position.y, ros.angles_of(at.orientation)[2],
         twist.linear.x, twist.angular.z, power.rtg_power + power.pv_power,
-        sum(load.power for load in power.loads if load.name != MOTORS), motion, power.battery_energy,
+        constant, motion, power.battery_energy,
     )  # fmt: skip
 
 
@@ -46,6 +47,7 @@ class DriveWatch:
         self.parameters = DeviationParameters(
             distance=s.replan_distance, lag=s.replan_lag, energy=s.replan_energy, power=s.replan_power
         )
+        self.reserve = Reserve(part, part.world.rover.loads.inference_power)
         self.replanner: Replanner | None = None
         self.root, self.began, self.count = "", 0.0, 0
         self.proposed: dict[str, Followed] = {}
@@ -97,7 +99,7 @@ class DriveWatch:
     def on_measured(self, odometry: Any, power: Any) -> None:
         """Compare; where reality has left the plan, have the next one made."""
         replanner = self.replanner
-        o = observed(odometry, power, self.began) if replanner is not None else None
+        o = None if replanner is None else observed(odometry, power, self.reserve.constant(power), self.began)
         if replanner is None or o is None:
             return
         seen, found = clock.monotonic(), replanner.observe(o)

@@ -41,6 +41,15 @@ def demand_message(demand: Demand) -> Any:
     return made
 
 
+def run_message(name: str, begun: float, power: float, seconds: float) -> Any:
+    """inference_run: from `begun` [s] on, the run takes `power` [W] for so many seconds; with 0 W it has ended then."""
+    made = ros.message_class(f"{INTERFACES}/msg/LoadCommand")(
+        issuer=name.partition("/")[0], name=name, enabled=power > 0.0, power_limit=power, lifetime=seconds, priority=255
+    )
+    made.header.stamp = ros.stamp_of(begun)
+    return made
+
+
 def receipt_message(receipt: Receipt) -> Any:
     """InferenceReceipt of a receipt."""
     made = ros.message_class(f"{INTERFACES}/msg/InferenceReceipt")(
@@ -70,6 +79,24 @@ def receipt_of(message: Any) -> Receipt:
         message.energy_quoted, stamp - lasted, latency, energy.joules / lasted, message.operations, message.routed_up,
         message.energy_score, message.quality_estimate,
     )  # fmt: skip
+
+
+class Reserve:
+    """What a drive must leave to inference: the grant in force, as far as plans count on it.
+
+    Without grants inference is a load like any other. Surplus does not count, as the bus takes it back when motors want it.
+    """
+
+    def __init__(self, part: ros.Part, planned: float) -> None:
+        self.planned, self.limit = planned, math.nan
+        part.subscribe("inference_grant", lambda message: setattr(self, "limit", message.power_limit))
+
+    def constant(self, power: Any) -> float:
+        """Power of all loads but the motors in a PowerState [W]."""
+        others = {load.name: load.power for load in power.loads if load.name != "drive"}
+        if math.isfinite(self.limit):
+            others["inference"] = min(self.limit, self.planned)
+        return sum(others.values())
 
 
 class GrantSource:

@@ -30,7 +30,9 @@ class InferenceManager(ros.Part):
             raise InputError("inference_manager", "store", "is empty", "name a file with variants")
         self.store = read_store(Path(p.store))
         budget = Budget(floor_of(p))
-        self.manager = Manager(self.store, budget, horizon=p.period, margin=p.margin, slack=p.slack, patience=2.0 * TICK)
+        self.manager = Manager(
+            self.store, budget, horizon=p.period, margin=p.margin, slack=p.slack, lead=p.lead, patience=2.0 * TICK
+        )
         self.due = -math.inf
         self.send = {name: self.publisher(name) for name in ("inference_demand", "inference_receipt", "inference_stop")}
         self.subscribe("inference_grant", self.on_grant)

@@ -19,6 +19,9 @@ class ManagerParameters(NodeParameters):
     period: float = parameter(1.0, unit="s", minimum=0.05, maximum=600.0, description="of the grants; demands go out as often")
     margin: float = parameter(1.1, minimum=1.0, maximum=10.0, description="reserved energy over a variant's 95 % energy")
     slack: float = parameter(2.0, minimum=1.0, maximum=100.0, description="reserved time over a variant's 95 % latency")
+    lead: float = parameter(
+        0.1, unit="s", minimum=0.0, maximum=60.0, description="that a run may take to begin after its permission",
+    )  # fmt: skip
     grace: float = parameter(
         2.0, unit="s", minimum=0.0, maximum=600.0, description="after a run's time, until it counts as lost and wholly spent",
     )  # fmt: skip

@@ -11,6 +11,7 @@ from rover_energy.errors import InputError
 from rover_energy.nodes import ros
 from rover_energy.nodes.durable import Keeper, load
 from rover_energy.nodes.forecast_messages import Outlook
+from rover_energy.nodes.inference_bus import INFERENCE, PRESSING, InferenceBus
 from rover_energy.nodes.plan_folder import read_bus
 from rover_energy.nodes.power_messages import battery_state, load_state, power_state
 from rover_energy.nodes.settings import PowerParameters
@@ -42,7 +43,10 @@ class Power(ros.Part):
         self.fixed = {"base": self.rover.loads.base_power, "inference": self.rover.loads.inference_power}
         self.used = dict.fromkeys(self.fixed, 0.0)
         shedding = SheddingParameters(p.shed_below, p.shed_after, p.restore_above, p.restore_after)
-        self.board = Switchboard(load_yaml(LoadList, p.loads).loads if p.loads else (), shedding)
+        loads = load_yaml(LoadList, p.loads).loads if p.loads else ()
+        self.inference = InferenceBus(self) if p.grants else None
+        self.board = Switchboard((*loads, self.inference.load) if self.inference else loads, shedding)
+        self.cap = math.nan
         self.time, self.due, self.due_battery = math.nan, -math.inf, -math.inf
         self.supply = math.nan
         self.remember()
@@ -115,9 +119,16 @@ class Power(ros.Part):
         return min(self.supply + self.limit, cap) if math.isfinite(self.supply) else math.nan
 
     @property
+    def others(self) -> float:
+        """Power kept for all loads but motors and granted inference [W]."""
+        if self.inference is None:
+            return sum(self.fixed.values()) + self.board.reserved
+        return self.fixed["base"] + self.board.reserved - self.board.states[INFERENCE].reserved
+
+    @property
     def spare(self) -> float:
         """What is left over for the motors [W]."""
-        return self.available - sum(self.fixed.values()) - self.board.reserved
+        return self.available - self.others - (self.inference.kept if self.inference else 0.0)
 
     def on_meter(self, meter: Any) -> None:
         """One window: first what it was, then what the next may be."""
@@ -130,10 +141,16 @@ class Power(ros.Part):
         available = self.available
         seconds = max(0.0, now - self.time) if math.isfinite(self.time) else 0.0
         before = self.time if math.isfinite(self.time) else now
-        loads = self.drawn(before, seconds)
+        loads = self.drawn(before, seconds, now)
         step = self.balance(supply - sum(load.power for load in loads) - motors[0].power, seconds) if good else NOTHING
         self.time = now
-        for name in self.board.update(now, self.spare):
+        if self.inference is not None:
+            pressing = motors[0].power >= self.cap - PRESSING if good else False
+            self.inference.update(
+                now, spare=available - self.others, pressing=pressing, step=step, above_floor=self.energy - self.floor
+            )
+        left = self.spare if self.inference is None else available - self.others - self.inference.wanted
+        for name in self.board.update(now, left):
             self.ros.get_logger().info(f"load {name}: {'on' if self.board.states[name].reserved else 'off'} at {now:.2f} s")
         self.command(now, self.spare - self.settings.guard)
         self.keep(now)
@@ -150,13 +167,17 @@ class Power(ros.Part):
                 battery_state(meter.header, self.rover.battery, step, charge, present=self.capacity > 0.0, good=good)
             )
 
-    def drawn(self, since: float, seconds: float) -> list[Any]:
-        """States of all loads but the motors in the window that began at `since`."""
+    def drawn(self, since: float, seconds: float, now: float) -> list[Any]:
+        """States of all loads but the motors in the window from `since` to `now`."""
+        fixed = []
         for name, power in self.fixed.items():
-            self.used[name] += power * seconds
+            if name == INFERENCE and self.inference is not None:
+                fixed.append(self.inference.drawn(now, seconds, self.used[name]))
+            else:
+                fixed.append(load_state(name, power, self.used[name] + power * seconds))
+            self.used[name] = fixed[-1].energy
         self.board.meter(since, seconds)
-        fixed = [load_state(name, power, self.used[name]) for name, power in self.fixed.items()]
-        switched = self.board.states.items()
+        switched = [(name, s) for name, s in self.board.states.items() if self.inference is None or name != INFERENCE]
         return fixed + [load_state(name, s.power(since), s.energy, enabled=s.power(since) > 0.0) for name, s in switched]
 
     def balance(self, net: float, seconds: float) -> Step:
@@ -169,6 +190,7 @@ class Power(ros.Part):
 
     def command(self, now: float, limit: float) -> None:
         """Tell the motor drivers their cap; NaN is nothing."""
+        self.cap = limit
         message = ros.message_class("rover_energy_interfaces/msg/LoadCommand")(
             issuer=self.name, name=MOTORS, enabled=limit > 0.0, power_limit=limit if limit > 0.0 else 0.0, lifetime=LIFETIME,
             priority=100,
@@ -185,7 +207,7 @@ class Power(ros.Part):
             return response
         spare, energy = self.spare, math.inf  # without a battery, what the bus can carry now is all there is to ask
         if self.mission.use_battery and wish.lifetime > 0.0:
-            left = self.supply - sum(self.fixed.values()) - self.board.reserved
+            left = self.supply - self.others - (self.inference.kept if self.inference else 0.0)
             energy = left * wish.lifetime + (self.energy - self.floor) * self.rover.battery.discharge_efficiency
         refused = self.board.command(wish, now, spare=spare, spare_energy=energy)
         if refused is not None:

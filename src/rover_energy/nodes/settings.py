@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rover_energy.inference.grants import FloorReserve, GrantPolicy
 from rover_energy.parameters import Parameters, parameter
 from rover_energy.planning.deviation import DeviationParameters
 from rover_energy.power.forecast import ForecastParameters
 from rover_energy.power.switched import SheddingParameters
 
 SHED = SheddingParameters()
+GRANTS, FLOOR = GrantPolicy(), FloorReserve()
 AWAY = DeviationParameters()
 AHEAD = ForecastParameters()
 
@@ -89,6 +91,34 @@ class PowerParameters(NodeParameters):
     restore_after: float = parameter(
         SHED.restore_after, unit="s", minimum=0.0, maximum=3600.0, description="time for which it must be left over",
     )  # fmt: skip
+    grants: bool = parameter(
+        False, description="grant loads.inference_power to networks and count what they draw; else it is a constant load",
+    )  # fmt: skip
+    inference_priority: int = parameter(20, minimum=0, maximum=255, description="of inference above its floor: 0 is shed first")
+    motion_reserve: float = parameter(
+        10.0, unit="W", minimum=0.0, maximum=1e5, description="left over for motion, below which inference falls to its floor",
+    )  # fmt: skip
+    release: float = parameter(
+        0.8, unit="s", minimum=0.0, maximum=60.0, description="for which a grant's power is kept after a smaller one",
+    )  # fmt: skip
+    saving_below: float = parameter(
+        GRANTS.saving_below, unit="J", minimum=0.0, maximum=1e12,
+        description="store above its floor below which only cheap variants run on battery",
+    )  # fmt: skip
+    saving_share: float = parameter(
+        GRANTS.saving_share, minimum=0.0, maximum=1.0, description="of inference power that is granted then, and energy with it",
+    )  # fmt: skip
+    surplus_share: float = parameter(
+        GRANTS.surplus_share, minimum=0.0, maximum=1.0, description="of shunted power that is granted on top",
+    )  # fmt: skip
+    surplus_power: float = parameter(
+        GRANTS.surplus_power, unit="W", minimum=0.0, maximum=1e4, description="most that is granted on top",
+    )  # fmt: skip
+    floor_power: float = parameter(
+        FLOOR.power, unit="W", minimum=0.0, maximum=1e4, description="mean power that the reserved perception always has",
+    )  # fmt: skip
+    floor_burst: float = parameter(FLOOR.burst, unit="J", minimum=0.0, maximum=1e6, description="most that it may take at once")
+    floor_peak: float = parameter(FLOOR.peak_power, unit="W", minimum=0.0, maximum=1e4, description="most at any instant")
     forecast_period: float = parameter(
         10.0, unit="s", minimum=1.0, maximum=3600.0, description="between two forecasts; at once when a trajectory is driven",
     )  # fmt: skip

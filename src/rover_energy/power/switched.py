@@ -18,6 +18,9 @@ class SwitchedLoad(Parameters):
     priority: int = parameter(100, minimum=0, maximum=255, description="0 is shed first, 255 last")
     sheddable: bool = parameter(True, description="may be switched off when power is short")
     enabled: bool = parameter(False, description="safe state: on without anybody's command")
+    motion: float = parameter(
+        0.0, unit="W", minimum=0.0, maximum=1.0e5, description="it is shed where less than this is left over for motion",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,24 +164,26 @@ class Switchboard:
                     state.ready = now + self.delay
                 state.enabled, state.limit, state.issuer, state.rank, state.until = state.load.enabled, math.inf, "", -1, math.inf
         p = self.shedding
-        self._short_since = _since(self._short_since, now, not spare >= p.shed_below)
-        if now - self._short_since >= p.shed_after - 1e-9:
-            changed += self._shed(now)
+        victim = self._next_to_go(spare)
+        self._short_since = _since(self._short_since, now, victim is not None)
+        if victim is not None and now - self._short_since >= p.shed_after - 1e-9:
+            victim.shed, self._short_since = True, math.nan
+            changed.append(victim.load.name)
         back = self._next_back()
-        ample = back is not None and spare >= self._would_take(back) + p.restore_above
+        ample = back is not None and spare >= self._would_take(back) + back.load.motion + p.restore_above
         self._ample_since = _since(self._ample_since, now, ample)
         if back is not None and now - self._ample_since >= p.restore_after - 1e-9:
             back.shed, back.ready, self._ample_since = False, now + self.delay, math.nan
             changed.append(back.load.name)
         return changed
 
-    def _shed(self, now: float) -> list[str]:
-        candidates = [s for s in self.states.values() if s.load.sheddable and s.reserved > 0.0]
-        if not candidates:
-            return []
-        victim = min(candidates, key=lambda s: (s.load.priority, s.load.name))
-        victim.shed, self._short_since = True, math.nan
-        return [victim.load.name]
+    def _next_to_go(self, spare: float) -> State | None:
+        """The load that is shed first of those for which too little is left over; NaN is too little."""
+        short = [
+            s for s in self.states.values()
+            if s.load.sheddable and s.reserved > 0.0 and not spare >= self.shedding.shed_below + s.load.motion
+        ]  # fmt: skip
+        return min(short, key=lambda s: (s.load.priority, s.load.name), default=None)
 
     def _next_back(self) -> State | None:
         """The shed load that comes back first: the one that would be shed last."""
