@@ -1,4 +1,4 @@
-"""Rows of telemetry from measurements as they come, for the sentinel: means over a period, as shares of what the rover can have."""
+"""Rows of telemetry from measurements as they come, for the sentinel: means over a period, as shares of what there can be."""
 
 from __future__ import annotations
 

@@ -45,9 +45,30 @@ class AccountantParameters(NodeParameters):
     floor_peak: float = parameter(FLOOR.peak_power, unit="W", minimum=0.0, maximum=1e4, description="most at any instant")
 
 
+@dataclass(frozen=True)
+class SentinelParameters(NodeParameters):
+    """The telemetry sentinel."""
+
+    store: str = parameter("", description="YAML or JSON file with the variants, see rover-energy infer")
+    period: float = parameter(1.0, unit="s", minimum=0.1, maximum=600.0, description="of a row of telemetry, by its time stamps")
+    report: float = parameter(1.0, unit="s", minimum=0.1, maximum=600.0, description="real time between two diagnostics")
+
+
+@dataclass(frozen=True)
+class AnalystParameters(NodeParameters):
+    """The log analyst."""
+
+    store: str = parameter("", description="YAML or JSON file with the variants, see rover-energy infer")
+    lines: int = parameter(5000, minimum=10, maximum=10**6, description="of the log that are kept")
+    sample: float = parameter(1.0, unit="s", minimum=0.1, maximum=3600.0, description="between two samples of a part in the log")
+
+
 def floor_of(settings: ManagerParameters | AccountantParameters) -> FloorReserve:
     """The reserve that the settings describe."""
     return FloorReserve(settings.floor_power, settings.floor_burst, settings.floor_peak)
 
 
-INFERENCE: dict[str, type[NodeParameters]] = {"inference_manager": ManagerParameters, "energy_accountant": AccountantParameters}
+INFERENCE: dict[str, type[NodeParameters]] = {
+    "inference_manager": ManagerParameters, "energy_accountant": AccountantParameters,
+    "telemetry_sentinel": SentinelParameters, "log_analyst": AnalystParameters,
+}  # fmt: skip
