@@ -145,8 +145,9 @@ def _over_all(rows: list[Row], kind: str) -> float:
     if kind == "mean" or len(t) < 2:
         return float(v.mean()) if kind == "mean" else 0.0
     steps = np.diff(t)
-    steps = np.minimum(steps, 3.0 * np.median(steps))
-    ends = 0.5 * (v[0] * steps[0] + v[-1] * steps[-1])  # a sample stands for a period, of which half is before it
+    usual = float(np.median(steps))
+    steps = np.minimum(steps, 3.0 * usual)
+    ends = 0.5 * usual * (v[0] + v[-1])  # a sample stands for a period, of which half is before it
     return float(np.sum(0.5 * (v[1:] + v[:-1]) * steps) + ends)
 
 

@@ -23,6 +23,7 @@ from rover_energy.inference.tasks.telemetry_faults import CHANNELS, ROWS, tokens
 
 TASK = "telemetry_anomaly"
 LEAST = 4  # rows of a stretch
+CHUNK = 100  # stretches at a time
 WEIGHTS = ("embedding", "place", "q", "k", "up", "down", "share", "step", "head")
 TABLES = ("thresholds", "means", "spreads", "false_alarm", "heads", "score_tokens")
 Floats = NDArray[np.float32]
@@ -136,9 +137,13 @@ class Sentinel:
         tokens = tokens_of(rows)
         if tokens.shape[1] > len(self.network.weights["place"]) + 1:
             raise InputError("sentinel", "rows", f"are more than {ROWS}", "give the last rows only", np.shape(rows)[1])
-        log, energy = self.network.run(tokens[:, :-1], depth)
-        each = -np.take_along_axis(log, tokens[:, 1:, None], axis=-1)[..., 0]
-        return each.reshape(len(tokens), -1, len(CHANNELS)).astype(np.float64), energy.mean(axis=1).astype(np.float64)
+        parts, energies = [], []
+        for i in range(0, len(tokens), CHUNK):
+            some = tokens[i : i + CHUNK]
+            log, energy = self.network.run(some[:, :-1], depth)
+            parts.append(-np.take_along_axis(log, some[:, 1:, None], axis=-1)[..., 0].astype(np.float64))
+            energies.append(energy.mean(axis=1).astype(np.float64))
+        return np.concatenate(parts).reshape(len(tokens), -1, len(CHANNELS)), np.concatenate(energies)
 
     def judge(self, rows: ArrayLike, depth: int) -> Reading:
         """One stretch: rows (rows, channels). One that holds NaN has no score. Raises InputError for another shape or depth."""
