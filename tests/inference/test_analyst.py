@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from rover_energy.errors import InputError
 from rover_energy.inference.analyst import (
-    ARMS, CELLS, RECENT, UNTAUGHT, Analyst, Work, cell_of, read_analyst, run, write_analyst,
+    ARMS,
+    CELLS,
+    RECENT,
+    UNTAUGHT,
+    Analyst,
+    Work,
+    cell_of,
+    read_analyst,
+    run,
+    write_analyst,
 )  # fmt: skip
 from rover_energy.inference.learning.analyst_build import build_analyst, calibrated, collect, evaluate, learn, right
 from rover_energy.inference.log_book import LogBook
@@ -59,7 +68,8 @@ def test_cheaper_tiers_do_less() -> None:
 
 def test_integrals_and_extremes_by_hand() -> None:
     """Power 10, 20, 30 W at 0.5, 1.5, 2.5 s: 60 J; a gap does not count as time."""
-    log = [Entry(t + 0.5, "motors", "sample", values={"power": p, "peak": p + 1.0}).line() for t, p in ((0, 10), (1, 20), (2, 30))]
+    rows = [(0.5, 10.0), (1.5, 20.0), (2.5, 30.0)]
+    log = [Entry(t, "motors", "sample", values={"power": p, "peak": p + 1.0}).line() for t, p in rows]
     ask = lambda text, lines=log: UNTAUGHT.ask(lines, text)  # noqa: E731
     assert ask("how much energy did the motors take").value == pytest.approx(60.0)
     gap = [*log, Entry(100.5, "motors", "sample", values={"power": 30.0}).line()]
@@ -94,7 +104,7 @@ def test_integrals_and_extremes_by_hand() -> None:
 def test_sentences(text: str, wanted: Question) -> None:
     found = read_question(text)
     assert replace(found, at=0.0) == replace(wanted, at=0.0)
-    assert found.at == wanted.at or math.isnan(found.at) and math.isnan(wanted.at)
+    assert found.at == wanted.at or (math.isnan(found.at) and math.isnan(wanted.at))
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 400, "tell me a story", "why?"])
@@ -183,7 +193,8 @@ def test_entries_of_an_audit() -> None:
     """Twenty seconds: the rover stands from 8 to 12 s while its motors pull."""
     t = [0.25 + 0.5 * i for i in range(40)]
     speed = [0.0 if 8.0 <= s < 12.0 else 0.3 for s in t]
-    power = {"total_power": column([100.0] * 40), "load.drive": column([40.0] * 40), "battery_energy": column([1e3 - s for s in t])}
+    power = {"total_power": column([100.0] * 40), "load.drive": column([40.0] * 40)}
+    power["battery_energy"] = column([1e3 - s for s in t])
     series = {
         "power": {"width": 0.5, "t": t, "columns": power},
         "motion": {"width": 0.5, "t": t, "columns": {"speed": {"low": speed, "mean": speed, "high": speed}}},
@@ -229,7 +240,8 @@ def test_the_log_book() -> None:
     assert [line.split(" ")[0] for line in book.lines][-2:] == ["9.50", "9.50"], "lines stay in order"
     book.switches(70.0, {"drive": True, "radio": False}, {"drive": "motors"})
     book.switches(71.0, {"drive": False, "radio": True}, {"drive": "motors"})
-    assert [line.split(": ")[0] for line in list(book.lines)[-2:]] == ["20.50 s motors info switched_off", "20.50 s radio info switched_on"]
+    said = [line.split(": ")[0] for line in list(book.lines)[-2:]]
+    assert said == ["20.50 s motors info switched_off", "20.50 s radio info switched_on"]
     for i in range(20):
         book.write(80.0 + i, "bus", "fault", 1)
     assert len(book.lines) == 8

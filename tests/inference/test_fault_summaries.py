@@ -9,7 +9,20 @@ import numpy as np
 import pytest
 
 from rover_energy.inference.tasks.fault_summaries import (
-    COUNT, END, ENTRIES, LENGTH, LOG, MOST, PAD, PART, STATE, SUMMARY, VOCABULARY, WORDS, make_logs, rouge_l,
+    COUNT,
+    END,
+    ENTRIES,
+    LENGTH,
+    LOG,
+    MOST,
+    PAD,
+    PART,
+    STATE,
+    SUMMARY,
+    VOCABULARY,
+    WORDS,
+    make_logs,
+    rouge_l,
 )  # fmt: skip
 
 

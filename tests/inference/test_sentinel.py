@@ -11,7 +11,17 @@ import pytest
 from rover_energy.errors import InputError
 from rover_energy.inference.sentinel import Network, Sentinel, calibrate, normalised, read_sentinel, scores_of, write_sentinel
 from rover_energy.inference.tasks.telemetry_faults import (
-    BEGIN, CHANNELS, CONTEXT, FAULTS, LEVELS, RANGES, ROWS, VOCABULARY, make_faulty, make_rows, tokens_of,
+    BEGIN,
+    CHANNELS,
+    CONTEXT,
+    FAULTS,
+    LEVELS,
+    RANGES,
+    ROWS,
+    VOCABULARY,
+    make_faulty,
+    make_rows,
+    tokens_of,
 )  # fmt: skip
 from rover_energy.inference.telemetry_rows import RowMaker, reference_power
 

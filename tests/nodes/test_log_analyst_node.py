@@ -1,4 +1,4 @@
-"""The log analyst with the real inference manager: a log from topics, answers within the grant, an error for each that is none."""
+"""The log analyst with the real inference manager: a log from topics, answers within the grant, and every error."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rover_energy.inference.store import Store, write_store
 from rover_energy.inference.variant import Variant, digest
 
 pytestmark = needs_ros
+LEVELS = ("saving", "balanced", "full")
 HIGHEST = "what was the highest power of the motors"
 
 
@@ -44,10 +45,11 @@ def rig(tmp_path: Path) -> Iterator[SimpleNamespace]:
 
     path = tmp_path / "analyst.json"
     write_analyst(path, UNTAUGHT)
-    price = {"energy_provenance": "cpu_time_model", "peak_power": 6.0, "latency": 0.3, "artefact": path.name, "checksum": digest(path)}
+    price = {"energy_provenance": "cpu_time_model", "peak_power": 6.0, "latency": 0.3, "artefact": path.name}
+    price |= {"checksum": digest(path), "task": "log_query"}
     write_store(tmp_path / "variants.yaml", Store.of([
-        Variant(name=f"analyst-{level}", task="log_query", tier=i, quality=0.7 + 0.1 * i, energy=0.3 * i, energy_high=0.5 * i, **price)
-        for i, level in enumerate(("saving", "balanced", "full"), start=1)
+        Variant(name=f"analyst-{name}", tier=i, quality=0.7 + 0.1 * i, energy=0.3 * i, energy_high=0.5 * i, **price)
+        for i, name in enumerate(LEVELS, start=1)
     ]))  # fmt: skip
     store = {"store": str(tmp_path / "variants.yaml")}
     own: dict[Any, dict[str, Any]] = {
@@ -98,7 +100,7 @@ def feed(rig: SimpleNamespace) -> None:
     for i in range(101):
         loads = [kinds["LoadState"](name="drive", power=20.0 * (i // 10), enabled=True),
                  kinds["LoadState"](name="inference", power=1.0, enabled=i < 60)]  # fmt: skip
-        message = kinds["PowerState"](loads=loads, validity=15, available_power=300.0, battery_energy=5e3 - i, state_of_charge=0.5)
+        message = kinds["PowerState"](loads=loads, validity=15, available_power=300.0, state_of_charge=0.5)
         message.header.stamp = ros.stamp_of(100.0 + 0.1 * i)
         rig.analyst.on_power_state(message)
     status = ros.message_class("diagnostic_msgs/msg/DiagnosticStatus")
@@ -143,7 +145,8 @@ def test_topics_reach_the_log(rig: SimpleNamespace) -> None:
     rig.client.send["/diagnostics"](array)
     rig.client.send["power_state"](ros.message_class("rover_energy_interfaces/msg/PowerState")())
     rig.spin(lambda: len(rig.analyst.book.lines) >= 3)
-    assert {"graph warning fault: the planner died", "graph error fault: a: b"} <= {line.split(" s ")[1] for line in rig.analyst.book.lines}
+    said = {line.split(" s ")[1] for line in rig.analyst.book.lines}
+    assert {"graph warning fault: the planner died", "graph error fault: a: b"} <= said
     assert any("not valid: RTG, PV, BATTERY, LOADS" in line for line in rig.analyst.book.lines), "the empty message knows nothing"
 
 

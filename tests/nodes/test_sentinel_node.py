@@ -38,9 +38,10 @@ def write_variants(folder: Path) -> Path:
     network = Network({name: rng.normal(0.0, 0.3, shape) for name, shape in shapes.items()}, 2)
     path = folder / "sentinel.npz"
     write_sentinel(path, calibrate(network, 2, make_rows(1, 100), 0.02, 5))
-    price = {"energy_provenance": "cpu_time_model", "peak_power": 6.0, "latency": 0.3, "artefact": path.name, "checksum": digest(path)}
+    price = {"energy_provenance": "cpu_time_model", "peak_power": 6.0, "latency": 0.3, "task": "telemetry_anomaly"}
+    price |= {"artefact": path.name, "checksum": digest(path)}
     write_store(folder / "variants.yaml", Store.of([
-        Variant(name=f"sentinel-{d}", task="telemetry_anomaly", tier=d, quality=0.8 + 0.01 * d, energy=0.5 * d, energy_high=1.0 * d, **price)
+        Variant(name=f"sentinel-{d}", tier=d, quality=0.8 + 0.01 * d, energy=0.5 * d, energy_high=1.0 * d, **price)
         for d in (1, 2)
     ]))  # fmt: skip
     return folder / "variants.yaml"
@@ -111,7 +112,8 @@ def feed(rig: SimpleNamespace, rows: np.ndarray, *, begin: float = 1000.0, valid
         loads = [kinds["LoadState"](name="base", power=55.0), kinds["LoadState"](name="drive", power=motors * REFERENCE)]
         source = 55.0 + (motors + surplus) * REFERENCE
         message = kinds["PowerState"](
-            rtg_power=0.4 * source, pv_power=0.6 * source + 7.0, shunt_power=7.0, loads=loads, battery_energy=stored, validity=validity,
+            rtg_power=0.4 * source, pv_power=0.6 * source + 7.0, shunt_power=7.0, loads=loads, battery_energy=stored,
+            validity=validity,
         )  # fmt: skip
         message.header.stamp = ros.stamp_of(begin + i * PERIOD / steps)
         rig.sentinel.on_power(message)
