@@ -16,7 +16,7 @@ Flags = NDArray[np.bool_]
 CHANNELS = ("wheels", "motors", "surplus", "battery")
 ROWS = 12  # of a stretch
 LEVELS = 16  # of a channel
-RANGES = ((0.0, 1.2), (0.0, 0.8), (-0.6, 0.6), (-0.6, 0.6))  # what the levels span, by channel
+RANGES = ((0.0, 1.4), (0.0, 0.8), (-0.6, 0.6), (-0.6, 0.6))  # what the levels span, by channel
 BEGIN = LEVELS * len(CHANNELS)  # token before the first row
 VOCABULARY = BEGIN + 1
 CONTEXT = ROWS * len(CHANNELS)
@@ -94,7 +94,7 @@ def _row(
     generation = light * (1.0 - np.where(rng.random(len(base)) < 0.5, lost, 0.0))
     motors = np.clip(weight * speed * (1.0 + 0.6 * slope) + 0.02 * (speed > 0.0), 0.0, None)
     motors = np.where(stalled > 0.0, np.maximum(motors, weight * stalled), motors * (1.0 - loose))
-    wheels = speed * (1.0 - stalled)
+    wheels = speed * (1.0 + np.clip(0.08 + 0.2 * slope, 0.0, 0.4)) * (1.0 - stalled)  # the rims slip
     surplus = generation - base - motors
     surplus = np.where(full, np.minimum(surplus, 0.0), surplus)
     stored = np.where(surplus > 0.0, 0.95 * surplus, surplus / 0.95) - leak
