@@ -76,10 +76,11 @@ def package_files() -> list[str]:
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """What ament expects under the install prefix: the index marker, package.xml, and the shared folders as they are."""
+    """What ament expects under the install prefix: index marker, package.xml, programs of `ros2 run`, shared folders."""
     files: dict[str, list[str]] = {
         "share/ament_index/resource_index/packages": [f"resource/{NAME}"],
         f"share/{NAME}": ["package.xml"],
+        f"lib/{NAME}": sorted(f"scripts/{path.name}" for path in (ROOT / "scripts").glob("[a-z]*")),
     }
     for folder in SHARED_FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "rover_energy"
-BUILD_INPUTS = ("pyproject.toml", "setup.py", "package.xml", "LICENSE", "resource", "launch", "config", "sim", "src")
+BUILD_INPUTS = ("pyproject.toml", "setup.py", "package.xml", "LICENSE", "resource", "launch", "config", "sim", "scripts", "src")
 OPTIONAL = (
     "rasterio", "matplotlib", "mujoco", "typer", "rich", "rclpy", "rover_energy_interfaces", "rosbags", "mcap", "foxglove",
     "rerun", "pyarrow", "duckdb", "distributed", "torch", "sklearn", "onnx", "onnxruntime", "zeus",
@@ -95,6 +95,13 @@ def test_ament_files_are_installed(installed: Path) -> None:
         wanted = {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*") if p.is_file() and "__pycache__" not in p.parts}
         shipped = {p.relative_to(share / "rover_energy") for p in (share / "rover_energy" / folder).rglob("*") if p.is_file()}
         assert shipped == wanted
+
+
+def test_every_node_is_a_program_of_ros2_run(installed: Path) -> None:
+    nodes = {path.stem for path in (PACKAGE / "nodes").glob("*.py") if "\ndef main(" in path.read_text(encoding="utf-8")}
+    (folder,) = installed.glob("*.data/data/lib/rover_energy")
+    assert {path.name for path in folder.iterdir()} == nodes - {"nursery", "deployment"}  # started by others, never by name
+    assert all((ROOT / "scripts" / path.name).stat().st_mode & 0o111 for path in folder.iterdir())
 
 
 def test_name_version_and_licence_agree(installed: Path) -> None:

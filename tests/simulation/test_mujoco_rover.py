@@ -205,6 +205,16 @@ def test_power_cap_holds_in_every_window(window: float) -> None:
         assert powers[-20:].mean() >= 0.9 * cap - 0.01
 
 
+def test_a_driver_that_finds_no_torque_within_its_cap_switches_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any try left, neither wheels nor corners take power, on ground that pushes both."""
+    monkeypatch.setattr("rover_energy.simulation.mujoco_drive._TRIES", 0)
+    sim = simulator(rough())
+    sim.reset((10.0, 20.0, 0.1))
+    assert max(r.motor_power for r in drive(sim, Command(0.3, 0.2, 20.0), 2.0, 0.02)) < 1e-3
+    monkeypatch.undo()
+    assert max(r.motor_power for r in drive(sim, Command(0.3, 0.2, 20.0), 2.0, 0.02)) > 10.0
+
+
 def test_a_cap_that_does_not_bind_changes_nothing() -> None:
     """Rough ground, far more power than needed: speed and energy are those without any cap."""
     ground, ways, energies = rough(), [], []

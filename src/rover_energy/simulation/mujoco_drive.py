@@ -202,7 +202,9 @@ class MujocoDrive:
             if drawn > 0.0:
                 share = min(1.0, 0.95 * max(allowed - turned, 0.0) / drawn)
                 self._set_limits(np.where(power > 0.0, np.maximum(share * np.abs(torque), 1e-9), self._high))
-        else:
+        else:  # over an edge the wheels that pull change from try to try: the driver switches off for this step
+            self._set_limits(np.full(6, 1e-9))
+            self._hold_steering(np.ones(4, dtype=bool), 0.0)
             torque = self._engine_step(forward, before)
         return torque
 
