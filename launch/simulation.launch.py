@@ -18,6 +18,7 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 
 from rover_energy.nodes.graph import MIDDLEWARE, begin_anew, simulation_graph
+from rover_energy.nodes.inference_graph import store_of
 
 #: name, default (None: must be given), description
 ARGUMENTS = (
@@ -25,6 +26,7 @@ ARGUMENTS = (
     ("out", None, "folder for bag/; must not hold one yet"),
     ("simulator", "mujoco", "mujoco or loopback"),
     ("pace", "1.0", "simulated over real time; 0: as fast as it goes"),
+    ("inference", "", "store of variants for networks on the bus, see rover-energy infer build; empty: none"),
     ("respawn", "true", "start nodes again that die"),
 )
 
@@ -32,7 +34,10 @@ ARGUMENTS = (
 def commands(values: dict[str, str]) -> dict[str, list[str]]:
     """Command lines of the nodes and of the commander, by name."""
     plan, out = Path(values["plan"]).resolve(), Path(values["out"]).resolve()
-    nodes = simulation_graph(plan, out / "bag", simulator=values["simulator"], pace=float(values["pace"]))
+    store = store_of(Path(values["inference"])) if values.get("inference") else None
+    nodes = simulation_graph(
+        plan, out / "bag", simulator=values["simulator"], pace=float(values["pace"]), inference=store
+    )
     commander = [sys.executable, "-m", "rover_energy.nodes.commander", f"--plan={plan}", f"--out={out}"]
     return {**{node.name: node.command() for node in nodes}, "commander": commander}
 

@@ -25,7 +25,7 @@ VARIANTS = (
     Variant(name="hazard-floor", task="hazard", energy=0.3, energy_high=0.35, floor=True, **PRICE),
     Variant(name="map", task="map", energy=2.0, energy_high=2.4, **PRICE),
 )
-REACHED = 1.2  # [J] of real work in the test of the meter
+REACHED = 0.3  # [J] of real work in the test of the meter
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_stop_reaches_the_run_while_it_works(rig: SimpleNamespace) -> None:
         return Spent(quality=0.9, then=lambda: pytest.fail("an answer of a run that was stopped"))
 
     rig.grant()
-    rig.network.map.ask(amount=8.0, patience=9.0, run=work)
+    rig.network.map.ask(amount=4.0, patience=9.0, run=work)
     rig.spin(started.is_set)
     rig.grant(2, energy=12.0)  # too little for what is under way
     rig.spin(lambda: bool(rig.sent["inference_receipt"]))
@@ -232,9 +232,93 @@ def test_rest_stops_what_runs(rig: SimpleNamespace) -> None:
         return Spent()
 
     rig.grant()
-    rig.network.map.ask(amount=8.0, patience=9.0, run=work)
+    rig.network.map.ask(amount=4.0, patience=9.0, run=work)
     rig.spin(started.is_set)
     rig.network.map.close()
     rig.spin(lambda: bool(rig.sent["inference_receipt"]))
     assert rig.sent["inference_receipt"][0].outcome == 1
     rig.spin(lambda: not rig.manager.manager.running)
+
+
+@pytest.fixture
+def simulated(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """A Spender that lives by simulated time, answered by the test; `tick` lets that time pass."""
+    from rclpy.parameter import Parameter
+
+    from rover_energy.nodes import ros
+    from rover_energy.nodes.settings import NodeParameters
+    from rover_energy.nodes.spender import Spender
+
+    class Network(ros.Part):
+        name, parameters = "network", NodeParameters
+
+        def configure(self) -> None:
+            self.spender = Spender(self, "map")
+            self.clock = self.publisher("/clock")
+
+    with ros_context(tmp_path, domain(42)) as world:
+        node, part = ros.host(Network, context=world.context, parameter_overrides=[Parameter("use_sim_time", value=True)])
+        server = node.create_service(ros.need("rover_energy_interfaces.srv").ReserveInference, "reserve_inference", allow)
+        assert "SUCCESS" in str(node.trigger_configure())
+        sent: dict[str, list[Any]] = {"inference_receipt": [], "inference_run": []}
+        part.spender.send = {name: found.append for name, found in sent.items()}
+        world.executor.add_node(node)
+        world.spin(part.spender.client.service_is_ready)
+        times = iter(range(1, 10**6))
+
+        def tick(ready: Any) -> None:
+            def step() -> bool:
+                if ready():
+                    return True
+                message = ros.message_class("rosgraph_msgs/msg/Clock")(clock=ros.stamp_of(10.0 + 0.02 * next(times)))
+                part.clock(message)
+                return False
+
+            world.spin(step)
+
+        tick(lambda: part.spender.now > 10.0)
+        yield SimpleNamespace(spender=part.spender, sent=sent, tick=tick, server=server)
+        node.destroy_node()
+
+
+def allow(_: Any, response: Any) -> Any:
+    response.variant, response.energy, response.power, response.duration = "map", 3.0, 6.0, 5.0
+    return response
+
+
+def test_a_simulated_computer_draws_its_energy_by_simulated_time(simulated: SimpleNamespace) -> None:
+    """1.2 J at 6 W are 0.2 s of simulated time, from two windows after the work was done; the answer comes at their end."""
+    from rover_energy.nodes.spender import LEAD, Spent
+
+    told: list[float] = []
+    price = Energy(1.2, Provenance.OPERATION_COUNT)
+    simulated.spender.ask(
+        amount=1.0, patience=9.0,
+        run=lambda _: Spent(energy=price, quality=0.5, then=lambda: told.append(simulated.spender.now)),
+    )  # fmt: skip
+    simulated.tick(lambda: bool(told))
+    (run,), (receipt,) = simulated.sent["inference_run"], simulated.sent["inference_receipt"]
+    begun = run.header.stamp.sec + 1e-9 * run.header.stamp.nanosec
+    ended = receipt.stamp.sec + 1e-9 * receipt.stamp.nanosec
+    assert (run.power_limit, run.lifetime) == (6.0, pytest.approx(0.2))
+    assert ended - begun == pytest.approx(0.2, abs=1e-6)
+    assert receipt.latency >= 0.2 + LEAD - 1e-6
+    assert 0.0 <= told[0] - ended <= 0.06
+
+
+def test_a_stop_cuts_what_is_not_drawn_yet(simulated: SimpleNamespace) -> None:
+    from rover_energy.nodes.ros import message_class
+    from rover_energy.nodes.spender import Spent
+
+    name = simulated.spender.ask(
+        amount=1.0, patience=9.0, run=lambda _: Spent(energy=Energy(3.0, Provenance.OPERATION_COUNT))
+    )  # fmt: skip
+    simulated.tick(lambda: bool(simulated.sent["inference_run"]))
+    begun = simulated.spender.work.begun
+    simulated.tick(lambda: simulated.spender.now >= begun + 0.1)
+    simulated.spender.on_stop(message_class("rover_energy_interfaces/msg/LoadCommand")(name=name))
+    (receipt,), (_, end) = simulated.sent["inference_receipt"], simulated.sent["inference_run"]
+    assert receipt.outcome == receipt.ABORTED
+    assert receipt.energy == pytest.approx(6.0 * (simulated.spender.now - begun), rel=1e-6)
+    assert 0.6 <= receipt.energy < 3.0
+    assert not end.enabled

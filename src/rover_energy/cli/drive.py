@@ -41,10 +41,19 @@ def drive(
     picture: Annotated[
         bool, typer.Option("--picture/--no-picture", help="After a drive in MuJoCo, draw the rover on its ground: rover.png")
     ] = True,
+    inference: Annotated[
+        Path | None, typer.Option("--inference", help="Store of variants, or its folder: networks run on the bus", metavar="DIR")
+    ] = None,
+    grant_share: Annotated[
+        float, typer.Option("--grant-share", help="Of loads.inference_power that the networks are granted", metavar="N")
+    ] = 1.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Drive a certified plan with real ROS 2 nodes and a simulated rover, and record a bag.
+
+    With --inference, the bus grants loads.inference_power of the plan's rover.yaml to networks: the terrain classifier and what
+    else the store (rover-energy infer build) serves. What they take is in drive.json under `inference`.
 
     Writes bag/ (rosbag2, MCAP), log/, state/, drive.json and, with MuJoCo, rover.png. Needs ROS 2 and the message package:
     make ros.
@@ -57,6 +66,7 @@ def drive(
     for option, value, least in (("--resistance", resistance, 0.0), ("--slip", slip, 0.0), ("--mass", mass, 0.1)):
         check_number(value, option, least, 10.0, "")
     check_number(pace, "--pace", 0.0, 1000.0, "")
+    check_number(grant_share, "--grant-share", 0.0, 1.0, "")
     check_number(seconds, "--time-limit", 1.0, 86400.0, "s")
     check_number(0 if domain is None else domain, "--domain", 0, 101, "")
 
@@ -64,14 +74,18 @@ def drive(
 
     console = Console(as_json=as_json, quiet=quiet)
     truth = {"resistance": resistance, "slip": slip, "mass": mass}
-    summary = perform(console, plan, out, simulator, pace=pace, seconds=seconds, domain=domain, picture=picture, truth=truth)
+    summary = perform(
+        console, plan, out, simulator, pace=pace, seconds=seconds, domain=domain, picture=picture, truth=truth,
+        inference=inference, grant_share=grant_share,
+    )  # fmt: skip
     console.result(summary)
     finish(console, summary)
 
 
 def perform(
     console: Console, plan: Path, out: Path, simulator: Engine, *, pace: float = 0.0, seconds: float = LIMIT,
-    domain: int | None = None, picture: bool = True, truth: dict[str, float] | None = None,
+    domain: int | None = None, picture: bool = True, truth: dict[str, float] | None = None, inference: Path | None = None,
+    grant_share: float = 1.0,
 ) -> dict[str, Any]:  # fmt: skip
     """Start the graph, drive, record, sum up into drive.json. Raises InputError and what the session raises."""
     from rover_energy.cli.output import plain
@@ -88,7 +102,12 @@ def perform(
     bag = out / "bag"
     if bag.exists():
         raise InputError(SOURCE, "--out", "holds a bag already", "give another folder, or remove its bag/", str(out))
-    nodes = simulation_graph(plan.resolve(), bag.resolve(), simulator=simulator.value, pace=pace, **(truth or {}))
+    if inference is not None:
+        inference = _store(console, inference, plan)
+    nodes = simulation_graph(
+        plan.resolve(), bag.resolve(), simulator=simulator.value, pace=pace, inference=inference, grant_share=grant_share,
+        **(truth or {}),
+    )  # fmt: skip
     number = 1 + os.getpid() % 100 if domain is None else domain
     begin_anew(bag.resolve())
     with Processes(nodes, out.resolve(), number) as processes, Session(processes) as session:
@@ -98,10 +117,26 @@ def perform(
         result = session.drive(plan, limit=seconds)
         real = time.monotonic() - began
     summary = summarise(plan, bag, result, real)
+    if inference is not None:
+        from rover_energy.nodes.inference_summary import summarise_inference
+
+        summary["inference"] = summarise_inference(bag)
     if picture and simulator is Engine.mujoco:
         summary["picture"] = _draw(plan, bag, out / "rover.png", console)
     (out / "drive.json").write_text(json.dumps(plain(summary), indent=1) + "\n", encoding="utf-8")
     return summary
+
+
+def _store(console: Console, place: Path, plan: Path) -> Path:
+    """The store, checked against the plan; says which nodes it cannot serve. Raises InputError."""
+    from rover_energy.nodes.inference_graph import check_floor, choose, store_of
+
+    path = store_of(place)
+    check_floor(plan)
+    _, why = choose(path, plan)
+    for name, text in why.items():
+        console.say(f"rover-energy: {name} is not started: {text}")
+    return path
 
 
 def check_parts(simulator: Engine) -> None:

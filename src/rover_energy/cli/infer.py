@@ -150,12 +150,14 @@ def footprint(
 def build(
     out: Annotated[Path, typer.Option("--out", help="Folder for variants.yaml and the networks", metavar="DIR")],
     seed: Annotated[int, typer.Option("--seed", help="Of data and training", metavar="N")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Only the smallest terrain classifier, in seconds")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train the terrain classifiers, compress them, meter every variant on this machine and write the store.
+    """Train all networks, compress them, meter every variant on this machine and write the store with its model cards.
 
-    Energies are processor time times a declared power, or counted operations times published energies; each says which.
+    The same seed gives the same data, weights and qualities; energies are metered anew. They are processor time times a declared
+    power, or counted operations times published energies; each says which.
 
     **Example:** rover-energy infer build --seed 0 --out variants
 
@@ -169,6 +171,6 @@ def build(
 
     console = Console(as_json=as_json, quiet=quiet)
     with ResultFolder(out) as results, console.progress(STEPS) as step:
-        made = build_store(results.staging, seed, step)
+        made = build_store(results.staging, seed, step, quick=quick)
         results.publish(last="variants.yaml")
     console.result({"file": str(out / "variants.yaml"), "variants": [v.name for v in made]})

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -114,12 +114,20 @@ class Accountant:
         self.outcomes = dict.fromkeys(Outcome, 0)
         self.grants: deque[Grant] = deque(maxlen=self.kept)
         self.receipts: deque[Receipt] = deque(maxlen=self.kept)
+        self.runs: dict[str, tuple[float, float]] = {}
         self._seen: set[str] = set()
         self.twice = 0
 
     def on_grant(self, grant: Grant) -> None:
         """Note a grant."""
         self.grants.append(grant)
+
+    def on_run(self, name: str, begun: float, power: float) -> None:
+        """Note when a run began [s] and what it draws [W], which its receipt does not say."""
+        if math.isfinite(begun) and power > 0.0:
+            self.runs[name] = (begun, power)
+            while len(self.runs) > self.kept:
+                del self.runs[next(iter(self.runs))]
 
     def on_receipt(self, receipt: Receipt) -> None:
         """Note a receipt; one of a request that has one already is counted and left out."""
@@ -129,6 +137,9 @@ class Accountant:
             return
         self._seen = {f"{r.name}/{r.variant}" for r in self.receipts} if len(self._seen) > 4 * self.kept else self._seen
         self._seen.add(key)
+        if receipt.name in self.runs:
+            begun, power = self.runs.pop(receipt.name)
+            receipt = replace(receipt, begun=begun, power=power)
         self.outcomes[receipt.outcome] += 1
         self.receipts.append(receipt)
         if receipt.outcome is Outcome.REFUSED:

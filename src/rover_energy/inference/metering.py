@@ -12,6 +12,7 @@ Chung et al. 2025, "The ML.ENERGY Benchmark", arXiv 2505.06371, section 3 (windo
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from rover_energy.inference.extras import need
 
 CORE_POWER = 6.0
 """Declared power of one busy core [W], of the class of a flight-like processor. A model constant, not a measurement."""
+PAUSE = 0.02  # [s] between single calls
+CACHES = 2**25  # [byte] that are overwritten between single calls
 QUARTILES = (25.0, 50.0, 75.0)
 
 
@@ -185,6 +188,45 @@ def steady_state(
     return Measured(
         energy, spread, _quantile(times, 95.0), _quantile(processor, 50.0), float(np.max(powers)), _quantile(each, 95.0), units
     )
+
+
+def single_calls(work: Callable[[], Any], units: int, *, calls: int = 60, backend: Backend | None = None) -> Measured:
+    """Measure calls far apart, each in a thread of its own with cold caches: what a node pays that answers once a second.
+
+    Each call is a window of its own, after a pause in which the caches are overwritten. Otherwise as `steady_state`, whose
+    calls follow each other and cost less. Raises InputError when a count is below 1.
+    """
+    for name, value in (("units", units), ("calls", calls)):
+        if not value >= 1:
+            raise InputError("metering", name, "is below 1", "give 1 or more", value)
+    meter, other = backend or CpuTime(clock=time.thread_time), np.zeros(CACHES // 8)
+    energies: list[Energy] = []
+    times, processor = [], []
+
+    def once() -> None:
+        cpu, begun, mark = time.thread_time(), time.perf_counter(), meter.begin()
+        work()
+        energies.append(meter.end(mark))
+        times.append(time.perf_counter() - begun)
+        processor.append((time.thread_time() - cpu) / units)
+
+    work()
+    for _ in range(calls):
+        other += 1.0
+        time.sleep(PAUSE)
+        thread = threading.Thread(target=once)
+        thread.start()
+        thread.join()
+    if not all(e.metered for e in energies):
+        return Measured(UNMETERED, math.nan, _quantile(times, 95.0), _quantile(processor, 50.0), math.nan, math.nan, units)
+    each = np.array([e.joules for e in energies]) / units
+    low, middle, high = (float(q) for q in np.percentile(each, QUARTILES))
+    energy = Energy(middle, energies[0].provenance, float(np.std(each)), energies[0].detail)
+    peak = max(e.joules / t for e, t in zip(energies, times, strict=True) if t > 0.0)
+    return Measured(
+        energy, (high - low) / middle if middle > 0.0 else math.nan, _quantile(times, 95.0), _quantile(processor, 50.0), peak,
+        _quantile(each, 95.0), units,
+    )  # fmt: skip
 
 
 def _quantile(values: Iterable[float], percent: float) -> float:

@@ -23,7 +23,8 @@ class EnergyAccountant(ros.Part):
         self.unreadable = 0
         self.send = self.publisher("/diagnostics")
         self.subscribe("inference_grant", self.on_grant)
-        self.subscribe("inference_receipt", self.on_receipt)
+        self.subscribe("inference_receipt", self.on_receipt, depth=100)
+        self.subscribe("inference_run", self.on_run, depth=100)
         clocks = ros.need("rclpy.clock")
         steady = clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME)
         self.timer = self.ros.create_timer(self.settings.period, self.on_timer, clock=steady)
@@ -33,6 +34,10 @@ class EnergyAccountant(ros.Part):
             self.account.on_grant(grant_of(message))
         except InputError:
             self.unreadable += 1
+
+    def on_run(self, message: Any) -> None:
+        if message.enabled:
+            self.account.on_run(message.name, ros.seconds(message.header.stamp), message.power_limit)
 
     def on_receipt(self, message: Any) -> None:
         self.account.on_receipt(receipt_of(message))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from rover_energy.nodes.inference_graph import inference_nodes
+from rover_energy.nodes.node import Node
 
 MIDDLEWARE = {
     "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
@@ -16,45 +17,29 @@ in about one second; over Fast DDS's shared memory in two to three, while the lo
 SIMULATED_STALE = 0.09  # [s]: two windows of 20 ms and 50 ms
 
 
-@dataclass(frozen=True)
-class Node:
-    """One process: name of the node, module, parameters, topics under another name; whether it lives by simulated time."""
-
-    name: str
-    module: str
-    parameters: dict[str, Any]
-    remaps: dict[str, str] = field(default_factory=dict)
-    simulated: bool = True
-
-    def arguments(self) -> list[str]:
-        """What follows the module on its command line."""
-        line = ["--ros-args", "-p", f"use_sim_time:={_shown(self.simulated)}"]
-        for name, value in self.parameters.items():
-            line += ["-p", f"{name}:={_shown(value)}"]
-        for name, other in self.remaps.items():
-            line += ["-r", f"{name}:={other}"]
-        return line
-
-    def command(self) -> list[str]:
-        """Its command line, for this interpreter."""
-        return [sys.executable, "-m", f"rover_energy.nodes.{self.module}", *self.arguments()]
-
-
-def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def simulation_graph(plan: Path, bag: Path, *, simulator: str, pace: float = 0.0, **truth: float) -> list[Node]:
+def simulation_graph(
+    plan: Path, bag: Path, *, simulator: str, pace: float = 0.0, inference: Path | None = None, grant_share: float = 1.0,
+    **truth: Any,
+) -> list[Node]:  # fmt: skip
     """The nodes of a simulated drive, in the order in which they are brought up, and the supervisor that does so.
 
     plan : its folder. bag : folder to record into; the state files of battery and rover stand beside it. simulator :
-    "loopback" or "mujoco". pace : see `SimulatorParameters`. truth : factors of the soil, as in `SimulatorParameters`.
+    "loopback" or "mujoco". pace : see `SimulatorParameters`. inference : store of variants; then networks run on the bus.
+    grant_share : see `PowerParameters`. truth : factors of the soil, as in `SimulatorParameters`.
+
+    Raises
+    ------
+    InputError
+        When the store cannot be used.
     """
     folder = str(plan)
     states = {path.stem: str(path) for path in state_files(bag)}
     nodes = [
-        Node("recorder", "recorder_node", {"bag": str(bag), "resume": True}),
-        Node("power", "power_node", {"folder": folder, "rate": 50.0, "state": states["battery"]}),
+        Node("recorder", "recorder_node", {"bag": str(bag), "resume": True, **({"inference": True} if inference else {})}),
+        Node("power", "power_node", {
+            "folder": folder, "rate": 50.0, "state": states["battery"],
+            **({"grants": True, "grant_share": grant_share} if inference else {}),
+        }),
         Node("power_monitor", "monitor_node", {"folder": folder}),
         Node("terrain", "terrain_node", {"folder": folder}),
         Node("planner", "planner_node", {"folder": folder}),
@@ -63,6 +48,8 @@ def simulation_graph(plan: Path, bag: Path, *, simulator: str, pace: float = 0.0
             "folder": folder, "engine": simulator, "pace": pace, "state": states["rover"], **truth,
         }),
     ]  # fmt: skip
+    if inference is not None:
+        nodes += inference_nodes(inference, plan, bag.parent)
     return [*nodes, supervisor(nodes)]
 
 
@@ -79,4 +66,6 @@ def begin_anew(bag: Path) -> None:
 
 def supervisor(nodes: list[Node]) -> Node:
     """The node that brings these up."""
-    return Node("supervisor", "supervisor_node", {"nodes": ",".join(node.name for node in nodes)}, simulated=False)
+    optional = {"optional": ",".join(node.name for node in nodes if not node.required)}
+    names = {"nodes": ",".join(node.name for node in nodes), **(optional if optional["optional"] else {})}
+    return Node("supervisor", "supervisor_node", names, simulated=False)

@@ -86,7 +86,7 @@ class InferenceBus:
         surplus = source.grant is not None and source.grant.mode is Mode.SURPLUS
         if wanted != self.wanted or (surplus and pressing):
             source.due, self.wanted = -math.inf, wanted
-        source.policy = replace(source.policy, power=wanted)
+        source.policy = replace(source.policy, power=self.part.settings.grant_share * wanted)
         shed = not state.reserved > 0.0
         battery, shunted = self.part.rover.battery, self.least_shunted(now, 0.0 if pressing or shed else step.shunted_power)
         self.keep(now, source.reserve(now, Outlook(

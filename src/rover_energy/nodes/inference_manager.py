@@ -8,9 +8,10 @@ from typing import Any
 
 from rover_energy.errors import InputError
 from rover_energy.inference.budget import Budget
+from rover_energy.inference.energy import Provenance
 from rover_energy.inference.manager import Manager, Start
 from rover_energy.inference.receipts import Outcome, Request
-from rover_energy.inference.store import read_store
+from rover_energy.inference.store import Store, read_store
 from rover_energy.inference.variant import Variant
 from rover_energy.nodes import ros
 from rover_energy.nodes.grant_messages import demand_message, grant_of, receipt_message, receipt_of
@@ -28,7 +29,8 @@ class InferenceManager(ros.Part):
         p = self.settings
         if not p.store:
             raise InputError("inference_manager", "store", "is empty", "name a file with variants")
-        self.store = read_store(Path(p.store))
+        whole = read_store(Path(p.store))
+        self.store = Store.of((v for v in whole if runs_here(v)), whole.source)
         budget = Budget(floor_of(p))
         self.manager = Manager(
             self.store, budget, horizon=p.period, margin=p.margin, slack=p.slack, lead=p.lead, patience=2.0 * TICK
@@ -149,6 +151,11 @@ class InferenceManager(ros.Part):
         for receipt in self.manager.receipts:
             self.send["inference_receipt"](receipt_message(receipt))
         self.manager.receipts.clear()
+
+
+def runs_here(variant: Variant) -> bool:
+    """Not one that is a count of operations for hardware that is not here."""
+    return bool(variant.artefact) or variant.provenance is not Provenance.OPERATION_COUNT
 
 
 def refuse(response: Any, code: str, text: str) -> Any:

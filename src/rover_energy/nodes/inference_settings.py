@@ -63,12 +63,21 @@ class AnalystParameters(NodeParameters):
     sample: float = parameter(1.0, unit="s", minimum=0.1, maximum=3600.0, description="between two samples of a part in the log")
 
 
+@dataclass(frozen=True)
+class TerrainClassParameters(NodeParameters):
+    """The terrain classifier."""
+
+    store: str = parameter("", description="YAML or JSON file with the variants; those of the task terrain_class are used")
+    period: float = parameter(1.0, unit="s", minimum=0.1, maximum=600.0, description="of the answers, and their deadline")
+    spacing: float = parameter(0.25, unit="m", minimum=0.01, maximum=10.0, description="of the cells of a patch of 16 x 16")
+    across: int = parameter(4, minimum=1, maximum=16, description="patches along each side of the square around the rover")
+
+
 def floor_of(settings: ManagerParameters | AccountantParameters) -> FloorReserve:
     """The reserve that the settings describe."""
     return FloorReserve(settings.floor_power, settings.floor_burst, settings.floor_peak)
 
 
-INFERENCE: dict[str, type[NodeParameters]] = {
-    "inference_manager": ManagerParameters, "energy_accountant": AccountantParameters,
-    "telemetry_sentinel": SentinelParameters, "log_analyst": AnalystParameters,
-}  # fmt: skip
+INFERENCE: dict[str, type[NodeParameters]] = {"inference_manager": ManagerParameters, "energy_accountant": AccountantParameters}
+INFERENCE |= {"terrain_classifier": TerrainClassParameters}
+INFERENCE |= {"telemetry_sentinel": SentinelParameters, "log_analyst": AnalystParameters}

@@ -149,7 +149,7 @@ class LogAnalyst(ros.Part):
             self.problem = ("NO_LOG", "nothing has been logged yet: is the power node running?")
             return
         self.request = self.spender.ask(
-            amount=len(log) / UNIT, patience=goal.patience, deferrable=goal.deferrable,
+            amount=max(1.0, len(log) / UNIT), patience=goal.patience, deferrable=goal.deferrable,
             run=lambda permit: self.run(permit, log, goal), refused=self.refused,
         )  # fmt: skip
 

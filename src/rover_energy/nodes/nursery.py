@@ -58,7 +58,8 @@ def take_over(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     name = f"rover_energy.nodes.{order['module']}"
     title([sys.executable, "-m", name, *order["arguments"]])
-    sys.argv = [name, *order["arguments"]]
+    # else rcl names its log after the title from its last slash on, which may be longer than a file's name can be
+    sys.argv = [name, *order["arguments"], "--ros-args", "--log-file-name", order["module"]]
     importlib.import_module(name).main()
 
 

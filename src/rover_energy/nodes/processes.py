@@ -164,8 +164,9 @@ class Processes:
                 log.write(f"{error}\n")
 
     def dead(self) -> list[str]:
-        """Names of the nodes that have ended and are not started again."""
-        return list(self.lost)
+        """Names of the nodes that have ended and are not started again, and without which the rover does not drive."""
+        optional = {node.name for node in self.nodes if not node.required}
+        return [name for name in self.lost if name not in optional]
 
     def words(self, name: str) -> str:
         """Last line that a node wrote."""

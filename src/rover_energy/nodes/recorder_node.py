@@ -13,7 +13,7 @@ from typing import Any
 from rover_energy.errors import InputError
 from rover_energy.nodes import ros
 from rover_energy.nodes.settings import RecorderParameters
-from rover_energy.nodes.topics import INTERFACES, TOPICS
+from rover_energy.nodes.topics import INFERENCE_TOPICS, INTERFACES, TOPICS
 
 DEPTH = 5000  # messages that may wait while the disk is slow
 FOOTER = 37  # bytes of the footer of an MCAP file and what follows it
@@ -100,7 +100,7 @@ class Recorder(ros.Part):
         self.file = self.writer.storage.path
         self.writer.storage.close_chunk = with_checksum(self.writer.storage)
         store = typestore()
-        for topic in TOPICS:
+        for topic in (*TOPICS, *(INFERENCE_TOPICS if self.settings.inference else ())):
             name = topic.name if topic.name.startswith("/") else f"{self.ros.get_namespace().rstrip('/')}/{topic.name}"
             connection = self.writer.add_connection(name, topic.kind, typestore=store)
             self.subscribe(topic.name, self._keep(connection), depth=DEPTH, raw=True)

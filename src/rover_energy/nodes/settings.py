@@ -94,6 +94,7 @@ class PowerParameters(NodeParameters):
     grants: bool = parameter(
         False, description="grant loads.inference_power to networks and count what they draw; else it is a constant load",
     )  # fmt: skip
+    grant_share: float = parameter(1.0, minimum=0.0, maximum=1.0, description="of loads.inference_power that is granted")
     inference_priority: int = parameter(20, minimum=0, maximum=255, description="of inference above its floor: 0 is shed first")
     motion_reserve: float = parameter(
         10.0, unit="W", minimum=0.0, maximum=1e5, description="left over for motion, below which inference falls to its floor",
@@ -151,6 +152,7 @@ class RecorderParameters(NodeParameters):
 
     bag: str = parameter("", description="folder of the bag; made by the recorder, must not exist")
     resume: bool = parameter(False, description="begin bag_1, bag_2 ... where the bag exists, as after a restart")
+    inference: bool = parameter(False, description="record the topics of inference, too")
     chunk: float = parameter(
         1.0, unit="s", minimum=0.1, maximum=600.0, description="real time after which what was recorded is safe from a crash",
     )  # fmt: skip

@@ -42,7 +42,7 @@ def audit_page(audit: Mapping[str, Any], *, title: str = "", picture: bytes | No
     parts = {
         "faults": tables.faults_list(audit["faults"]),
         "sankey": sankey(audit["energy"]),
-        "ledger": tables.ledger_sentence(audit["energy"]),
+        "ledger": tables.ledger_sentence(audit["energy"]) + tables.inference_sentence(audit.get("inference")),
         "energy": tables.energy_table(audit["energy"]),
         "loads": charts.loads_chart(page, _with_battery(power, packs, audit), checks),
         "sources": charts.sources_chart(page, power),

@@ -60,6 +60,19 @@ def ledger_sentence(account: Mapping[str, Any]) -> str:
     )
 
 
+def inference_sentence(account: Mapping[str, Any] | None) -> str:
+    """What networks took, in one line; empty without them."""
+    if not account:
+        return ""
+    above = account["violations"]
+    verdict = "none was above its grant" if not above else f"{above} windows or instants were above the grants"
+    done = account["outcomes"]["completed"]
+    return (
+        f" Networks handed in {account['receipts']} receipts over {energy(account['total']['known_J'])}, {done} of them for "
+        f"completed runs, under {account['grants']} grants of {energy(account['granted_J'])} together; {verdict}."
+    )
+
+
 def checks_table(compliance: Mapping[str, Any]) -> str:
     """Every limit of the run with its tightest instant and its breaches."""
     rows = []

@@ -32,6 +32,7 @@ def findings(run: RunAudit) -> dict[str, Any]:
         "version": VERSION, "bag": _bag(run), "roles": _roles(run, main), "energy": main.energy(),
         "compliance": main.compliance(),
         "battery": _battery(run, main), "model": _model(run), "meters": _meters(run), "motion": _motion(run),
+        "inference": run.inference.to_mapping(),
         "events": sorted(run.shared.events, key=lambda e: e["time"]), "more_events": run.shared.more_events,
         "topics": [h.to_mapping(run.end) for _, h in sorted(run.health.items())], "loss": run.bag.loss.to_mapping(),
         "remarks": list(dict.fromkeys([*run.bag.remarks, *_guesses(run)])),
@@ -196,7 +197,8 @@ def _pack(p: Battery) -> dict[str, Any]:
 def _model(run: RunAudit) -> dict[str, Any]:
     """Measured less predicted, load by load."""
     loads = {}
-    for name in ("drive", "base", "inference"):
+    granted = run.inference.seen  # then it is no constant load
+    for name in ("drive", "base") if granted else ("drive", "base", "inference"):
         residual = model_residual(run.shared.bins, f"measured.{name}", f"predicted.{name}")
         if residual is not None:
             loads[name] = residual
@@ -245,8 +247,21 @@ def faults(result: dict[str, Any]) -> list[dict[str, Any]]:
     _limit_faults(result["compliance"], say)
     _ledger_faults(result, say)
     _stream_faults(result, say)
+    _inference_faults(result, say)
     rank = {"error": 0, "warning": 1, "info": 2}
     return sorted(found, key=lambda f: rank[f["severity"]])
+
+
+def _inference_faults(result: dict[str, Any], say: Any) -> None:
+    account = result["inference"]
+    if account is None:
+        return
+    if account["violations"]:
+        told = f"{account['violations']} windows or instants above the grants: {account['first_violation'][0]}"
+        say("error", "inference", told)
+    if account["grants_unreadable"] or account["total"]["unmetered"]:
+        told = f"{account['total']['unmetered']} runs without a price, {account['grants_unreadable']} grants that are none"
+        say("warning", "inference", told)
 
 
 def _limit_faults(c: dict[str, Any], say: Any) -> None:

@@ -14,6 +14,7 @@ from rover_energy.environment.bodies import body_named
 from rover_energy.rover import RoverParameters
 from rover_energy.telemetry.audit_findings import findings
 from rover_energy.telemetry.bag import Bag, Piece, Topic
+from rover_energy.telemetry.inference_account import InferenceAccount
 from rover_energy.telemetry.message_types import TypeProblemError
 from rover_energy.telemetry.parquet_tables import Tables
 from rover_energy.telemetry.power_account import PowerAccount
@@ -48,6 +49,7 @@ class RunAudit:
         self.end = 0.0
         self.levels: dict[str, int] = {}
         self.caps = Switches(self.shared)
+        self.inference = InferenceAccount()
 
     def _seconds(self, time: NDArray[np.int64]) -> Floats:
         """Seconds from the beginning of the bag."""
@@ -158,6 +160,8 @@ class RunAudit:
             self._diagnostics(table)
         elif source.role == "cap":
             self._cap(table)
+        elif source.role in ("grant", "run", "receipt"):
+            getattr(self.inference, f"add_{source.role}s")(table)
 
     def _volts_times_amperes(self, current: Scalar) -> None:
         """Power from a voltage and a current topic, at the times of the current."""

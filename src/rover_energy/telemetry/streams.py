@@ -50,6 +50,15 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "diagnostics": (
         ("diagnostic_msgs/msg/DiagnosticArray",), ("status[].level", "status[].name", "status[].message"),
     ),
+    "grant": (
+        ("rover_energy_interfaces/msg/InferenceGrant",),
+        ("stamp.sec", "stamp.nanosec", "valid_until.sec", "valid_until.nanosec", "sequence", "mode", "energy", "power_limit"),
+    ),
+    "receipt": (
+        ("rover_energy_interfaces/msg/InferenceReceipt",),
+        ("stamp.sec", "stamp.nanosec", "grant_sequence", "request_id", "task", "variant", "outcome", "energy_quoted", "energy",
+         "latency", "quality_estimate", "provenance.value"),
+    ),
     "scalar": (("std_msgs/msg/Float32", "std_msgs/msg/Float64"), ("data",)),
 }  # fmt: skip
 

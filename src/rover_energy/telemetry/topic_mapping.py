@@ -129,7 +129,9 @@ def guess(topic: str, kind: str) -> Source | None:
         return Source("odometry", topic, how="contract" if last == "odom" else "guess")
     if kind == "joints":
         return Source("joints", topic, how="contract" if last == "joint_states" else "guess")
-    if kind in ("command", "cap", "diagnostics"):
+    if kind == "cap" and last.startswith("inference_"):
+        return Source("run", topic, how="contract") if last == "inference_run" else None
+    if kind in ("command", "cap", "diagnostics", "grant", "receipt"):
         return Source(kind, topic, how="type")
     if kind == "scalar":
         role = next((role for role, pattern in GUESSES if pattern.search(topic)), "")

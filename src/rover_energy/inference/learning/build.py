@@ -1,57 +1,99 @@
-"""Build a store of terrain classifiers: train, compress, export and meter, all from one seed."""
+"""Build a store of variants: train, compress, export and meter, all from one seed."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rover_energy.inference.cards import card
 from rover_energy.inference.learning.activations import Quantised, calibrate
-from rover_energy.inference.learning.classifiers import Data, distil_swift, operations, patches, train_flat, train_super
+from rover_energy.inference.learning.classifiers import (
+    Data,
+    distil_swift,
+    operations,
+    patches,
+    train_flat,
+    train_super,
+    train_swift,
+)
 from rover_energy.inference.learning.export import Session, write_int8, write_onnx
 from rover_energy.inference.learning.spiking import AC, MAC, Spiking, energy, iterate
 from rover_energy.inference.learning.tools import logits_of
-from rover_energy.inference.metering import steady_state
+from rover_energy.inference.metering import CORE_POWER, single_calls
 from rover_energy.inference.store import Store, write_store
-from rover_energy.inference.tasks.terrain_patches import CHANNELS, SIDE
+from rover_energy.inference.tasks.terrain_patches import CHANNELS, SIDE, cut_patches
 from rover_energy.inference.variant import Variant, digest, wilson
 
-STEPS = 6
+ROOM = "rover_energy.inference.learning"
 TASK, BATCH = "terrain_class", 16
 LADDER, COUNT = ((5, 3), (3, 2), (2, 2), (1, 6)), 3000
+QUICK = 4000  # patches for a build in a hurry
 CORE_LATENCY = 1e-9  # [s] per addition of a spiking network: an assumption about hardware that is not here
+#: Modules of this room and their producers, each `(folder, seed, began) -> list[Variant]`.
+PRODUCERS = (
+    ("maps", "build_energy_map"), ("points", "build_wheel_forces"), ("sentinel_build", "build_sentinel"),
+    ("analyst_build", "build_analyst"), ("school", "build_learning"),
+)  # fmt: skip
+STEPS = 4 + len(PRODUCERS)
+Began = Callable[[str], None]
 
 
-def build_store(folder: Path, seed: int, began: Callable[[str], None] = lambda _: None) -> Store:
-    """Train and write everything into a folder: variants.yaml and the ONNX files it names."""
-    began("data")
-    data = patches(seed)
-    began("large network")
-    large = train_super(data, seed)
-    began("small network")
-    small = distil_swift(data, large, seed)
-    began("int8")
-    source = f"rover-energy infer build --seed {seed}"
-    variants = []
-    for name, network in (("swift", small), ("flat", train_flat(data, seed)), ("super", large)):
-        full, whole = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
-        write_onnx(network, (CHANNELS, SIDE, SIDE), full)
-        write_int8(full, whole, data.calibration_x[:256].numpy())
-        for path, precision in ((full, "fp32"), (whole, "int8")):
-            variants.append(deployed(path, name, precision, data, float(sum(operations(network))), source))
-    began("spikes")
-    for steps, spiking in iterate(large, data, seed, LADDER, COUNT).items():
-        variants.append(spiking_variant(spiking, steps, large, data, source))
-    began("activations")
-    deep = Quantised(large, calibrate(large, data.calibration_x[:500], 3), 3, 2, 0.5)
-    variants.append(modelled("super-dqa3", "activation_quantised", deep, data, MAC * sum(operations(large)), source))
-    cheapest = min((v for v in variants if v.artefact and v.quality >= 0.5), key=lambda v: v.energy_high)
-    marked = [Variant(**{**vars(v), "floor": v is cheapest}) for v in variants]
-    store = Store.of(marked)
+def build_store(folder: Path, seed: int, began: Began = lambda _: None, *, quick: bool = False) -> Store:
+    """Train and write everything into a folder: variants.yaml, the artefacts it names, and a model card for each variant.
+
+    quick : the smallest terrain classifier only, in full precision and in int8, without a teacher.
+    """
+    variants = build_terrain(folder, seed, began, quick=quick)
+    for module, name in () if quick else producers():
+        began(name.removeprefix("build_").replace("_", " "))
+        variants += getattr(importlib.import_module(f"{ROOM}.{module}"), name)(folder, seed, lambda _: None)
+    store = Store.of(variants)
+    for variant in store:
+        (folder / f"{variant.name}.md").write_text(card(variant), encoding="utf-8")
     write_store(folder / "variants.yaml", store)
     return store
+
+
+def producers() -> list[tuple[str, str]]:
+    """Those of `PRODUCERS` that are installed."""
+    return [(module, name) for module, name in PRODUCERS if importlib.util.find_spec(f"{ROOM}.{module}") is not None]
+
+
+def build_terrain(folder: Path, seed: int, began: Began = lambda _: None, *, quick: bool = False) -> list[Variant]:
+    """The terrain classifiers: networks in fp32 and int8 that run here, spikes and 3-bit activations that do not."""
+    source = f"rover-energy infer build --seed {seed}" + (" --quick" if quick else "")
+    began("terrain: data and networks")
+    if quick:
+        data = patches(seed, QUICK)
+        variants = exported(folder, "swift", train_swift(data, seed), data, source)
+    else:
+        data = patches(seed)
+        large = train_super(data, seed)
+        began("terrain: small networks, int8")
+        networks = (("swift", distil_swift(data, large, seed)), ("flat", train_flat(data, seed)), ("super", large))
+        variants = [v for name, network in networks for v in exported(folder, name, network, data, source)]
+        began("terrain: spikes")
+        for steps, spiking in iterate(large, data, seed, LADDER, COUNT).items():
+            variants.append(spiking_variant(spiking, steps, large, data, source))
+        began("terrain: activations")
+        deep = Quantised(large, calibrate(large, data.calibration_x[:500], 3), 3, 2, 0.5)
+        variants.append(modelled("super-dqa3", "activation_quantised", deep, data, MAC * sum(operations(large)), source))
+    cheapest = min((v for v in variants if v.artefact and v.quality >= 0.5), key=lambda v: v.energy_high)
+    return [Variant(**{**vars(v), "floor": v is cheapest}) for v in variants]
+
+
+def exported(folder: Path, name: str, network: Any, data: Data, source: str) -> list[Variant]:
+    """A network as two ONNX files, fp32 and int8."""
+    full, whole = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
+    write_onnx(network, (CHANNELS, SIDE, SIDE), full)
+    write_int8(full, whole, data.calibration_x[:256].numpy())
+    macs = float(sum(operations(network)))
+    return [deployed(path, name, kind, data, macs, source) for path, kind in ((full, "fp32"), (whole, "int8"))]
 
 
 def graded(scores: Any, labels: Any) -> dict[str, Any]:
@@ -62,16 +104,20 @@ def graded(scores: Any, labels: Any) -> dict[str, Any]:
 
 
 def deployed(path: Path, name: str, precision: str, data: Data, macs: float, source: str) -> Variant:
-    """A variant that runs here: priced by processor time, the quality that of the file."""
+    """A variant that runs here, the quality that of the file.
+
+    Priced by the processor time of a node's call: patches cut out of the ground and classified, with cold caches.
+    """
     session = Session(path)
     x = data.test_x.numpy()
     scores = np.concatenate([session(x[i : i + 500]) for i in range(0, len(x), 500)])
-    batch = np.ascontiguousarray(x[:BATCH])
-    m = steady_state(lambda: session(batch), BATCH, calls=20)
+    ground, rng = np.cumsum(np.random.default_rng(0).normal(size=(200, 200)), axis=1) * 0.02, np.random.default_rng(1)
+    centres = rng.uniform(4.0, 35.0, (BATCH, 2))
+    m = single_calls(lambda: session(cut_patches(ground, 0.0, 0.0, 0.2, centres, spacing=0.25, azimuth=1.0)[0]), BATCH)
     return Variant(
         name=f"{name}-{precision}", task=TASK, family="network" if precision == "fp32" else "integer", precision=precision,
         **graded(scores, data.test_y), energy=m.energy.joules, energy_high=max(m.energy.joules, m.energy_high),
-        energy_provenance=m.energy.provenance.name.lower(), energy_detail=m.energy.detail, peak_power=max(m.peak_power, 6.0),
+        energy_provenance=m.energy.provenance.name.lower(), energy_detail=m.energy.detail, peak_power=CORE_POWER,
         latency=m.latency, size=path.stat().st_size, operations=macs, batch=BATCH, artefact=path.name, checksum=digest(path),
         source=source,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rover_energy.inference.learning.nrgpt import DEPTH, HEADS, WIDTH, make_nrgpt, run_nrgpt, step_of, train_all_depths
 from rover_energy.inference.learning.tools import torch_of
-from rover_energy.inference.metering import CORE_POWER, steady_state
+from rover_energy.inference.metering import CORE_POWER, single_calls
 from rover_energy.inference.sentinel import TASK, Network, Sentinel, calibrate, scores_of, write_sentinel
 from rover_energy.inference.tasks.telemetry_faults import CONTEXT, VOCABULARY, make_faulty, make_rows, tokens_of
 from rover_energy.inference.variant import Variant, digest
@@ -82,7 +82,7 @@ def _variant(
 ) -> Variant:
     area = area_at(sentinel, nominal, faulty, depth)
     low, high = interval(area, len(nominal), len(faulty))
-    m = steady_state(lambda: sentinel.judge(nominal[0], depth), 1, windows=7, calls=20)
+    m = single_calls(lambda: sentinel.judge(nominal[0], depth), 1)
     macs = CONTEXT * (depth * (3 * WIDTH * WIDTH + 4 * WIDTH * WIDTH * 2 + CONTEXT * WIDTH) + WIDTH * VOCABULARY)
     return Variant(
         name=f"sentinel-{depth}", task=TASK, tier=depth, metric="auroc", quality=area, quality_low=low, quality_high=high,

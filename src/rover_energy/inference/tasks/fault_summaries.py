@@ -1,6 +1,6 @@
-"""Event logs as tokens, and their summaries: which part had which fault, how often, in the order of the first time.
+"""Event logs as tokens, and their summaries: which part had which fault, how often, in the order of the parts.
 
-A log names part and state of every event; most are nominal. The summary follows a mark and ends with one.
+A log names part and state of every event; most are nominal, and a part has one kind of fault in it. The summary follows a mark and ends with one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def make_logs(seed: int, count: int) -> NDArray[np.int64]:
     made = np.full((count, LENGTH), PAD, dtype=np.int64)
     for row in made:
         kinds = int(rng.integers(0, ENTRIES + 1))
-        pairs = [(int(rng.integers(len(PARTS))), int(rng.integers(1, len(STATES)))) for _ in range(kinds)]
+        pairs = [(int(part), int(rng.integers(1, len(STATES)))) for part in rng.permutation(len(PARTS))[:kinds]]
         bad = rng.random(EVENTS) < (0.45 if kinds else 0.0)
         events = [pairs[int(rng.integers(kinds))] if b else (int(rng.integers(len(PARTS))), 0) for b in bad]
         row[0:LOG:2] = [PART + part for part, _ in events]
@@ -46,7 +46,7 @@ def summarise(log: Sequence[int]) -> list[int]:
     for part, state in zip(log[::2], log[1::2], strict=True):
         if state != STATE:
             counts[part, state] = counts.get((part, state), 0) + 1
-    return [token for (part, state), n in counts.items() for token in (part, state, COUNT + min(n, MOST) - 1)] + [END]
+    return [token for (part, state), n in sorted(counts.items()) for token in (part, state, COUNT + min(n, MOST) - 1)] + [END]
 
 
 def rouge_l(given: Sequence[int], wanted: Sequence[int]) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 Array = NDArray[np.float64]
 SIDE, CHANNELS = 16, 2
 CLASSES = ("plain", "slope", "crater", "boulders", "ripples", "scarp")
+HAZARDS = ("crater", "boulders", "scarp")
 SMOOTHING = 2
 
 
@@ -63,3 +65,34 @@ def _feature(rng: np.random.Generator, kind: str) -> Array:
     if kind == "scarp":
         return 0.8 * strength * np.tanh((along - shift[0]) / rng.uniform(0.5, 1.5))
     return np.zeros((SIDE, SIDE))
+
+
+def cut_patches(
+    height: NDArray[np.float64], x0: float, y0: float, cell: float, centres: Array, *, spacing: float, azimuth: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Patches (n, 2, 16, 16) of a terrain as the networks know them, and (n,) whether each lies on known ground.
+
+    Parameters
+    ----------
+    height : (ny, nx) array
+        Node heights [m]; NaN: no data.
+    x0, y0, cell : float
+        First node and distance of nodes [m].
+    centres : (n, 2) array
+        Middles of the patches, x and y [m].
+    spacing : float
+        Distance of the cells of a patch [m]. Heights are counted in it, so that the shapes are those of `make_patches`.
+    azimuth : float
+        Direction to the Sun [rad] from x towards y, of the shade: the slope towards the Sun stands for it.
+    """
+    across = spacing * (np.arange(SIDE) - (SIDE - 1) / 2.0)
+    x = centres[:, 0, None, None] + across[None, None, :]
+    y = centres[:, 1, None, None] + across[None, :, None]
+    at = np.broadcast_arrays((y - y0) / cell, (x - x0) / cell)
+    z = map_coordinates(height, at, order=1, mode="constant", cval=np.nan) / spacing
+    known = np.asarray(np.isfinite(z).all(axis=(1, 2)))
+    z = np.where(known[:, None, None], z, 0.0)
+    dy, dx = np.gradient(z, axis=(1, 2))
+    shade = dx * np.cos(azimuth) + dy * np.sin(azimuth)
+    patches = np.stack([(z - z.mean(axis=(1, 2), keepdims=True)) / 2.0, shade / 0.5], axis=1)
+    return np.ascontiguousarray(patches, dtype=np.float32), known
