@@ -97,8 +97,10 @@ def test_area_and_interval() -> None:
 
 def test_the_producer_makes_variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train = sentinel_build.train_sentinel
-    monkeypatch.setattr(sentinel_build, "train_sentinel", lambda seed: train(seed, count=320, epochs=2))
+    monkeypatch.setattr(sentinel_build, "train_sentinel", lambda seed: train(seed, count=192, epochs=2))
     monkeypatch.setattr(sentinel_build, "CALIBRATION", 200)
+    stretches = sentinel_build.stretches
+    monkeypatch.setattr(sentinel_build, "stretches", lambda seed: stretches(seed, 150))
     variants = sentinel_build.build_sentinel(tmp_path, 0)
     assert [v.tier for v in variants] == [1, 2, 3, 4]
     assert all(v.priced and v.metric == "auroc" and v.quality_low < v.quality < v.quality_high for v in variants)
