@@ -1,8 +1,9 @@
 """The telemetry sentinel on recorded drives: its false alarms, and faults that are put into the recorded rows.
 
 Every bag becomes rows as the node makes them; every stretch of twelve rows is judged at the first and at the greatest depth.
-Faults are put in from the sixth row on: a leak of the battery, wheels that stand while the motors pull, motors that pull nothing while
-the wheels turn. Stretches overlap, so they are not independent. Bags come as pairs of --bag and the --plan that was driven.
+Faults are put in from the sixth row on: a leak of the battery, wheels that stand while the motors pull, motors that pull
+nothing while the wheels turn. "found" is by the threshold of the artefact, "other drives" by the 99 % quantile of the other bags.
+Stretches overlap, so they are not independent. Bags come as pairs of --bag and the --plan that was driven.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ from common import parse, parser, table, write_json
 from numpy.typing import NDArray
 
 from rover_energy.inference.learning.sentinel_build import ARTEFACT, FALSE_ALARM, auroc
-from rover_energy.inference.sentinel import read_sentinel, scores_of
+from rover_energy.inference.sentinel import Sentinel, read_sentinel, scores_of
 from rover_energy.inference.tasks.telemetry_faults import CHANNELS, ROWS
 from rover_energy.inference.telemetry_rows import RowMaker, reference_power
 from rover_energy.parameters import load_yaml
 from rover_energy.rover import RoverParameters
 
 Array = NDArray[np.float64]
-COLUMNS = ("bag", "stretches", "depth", "false alarms %", "leak 15 %", "leak 25 %", "stall", "loose wheel", "found %")
+COLUMNS = (
+    "bag", "stretches", "depth", "false alarms %", "leak 15 %", "leak 25 %", "stall", "loose wheel", "found %",
+    "other drives: false alarms %", "found %",
+)  # fmt: skip
 FROM, MOVING = 5, 0.3  # row at which a fault begins; mean speed of the wheels above which stalls are looked for
 
 
@@ -51,6 +55,18 @@ def rows_of(bag: Path, plan: Path) -> Array:
     return np.array(found).reshape(-1, len(CHANNELS))
 
 
+def stretches_of(rows: Array) -> Array:
+    """All whole stretches (n, rows, channels) without NaN."""
+    made = np.stack([rows[i : i + ROWS] for i in range(len(rows) - ROWS + 1)])
+    whole: Array = made[np.isfinite(made).all(axis=(1, 2))]
+    return whole
+
+
+def score(sentinel: Sentinel, stretches: Array, depth: int) -> Array:
+    """Scores (n,)."""
+    return scores_of(sentinel.surprise(stretches, depth)[0], sentinel.score_tokens)
+
+
 def broken(stretches: Array) -> dict[str, Array]:
     """The stretches with a fault each."""
     moving = stretches[stretches[:, :, 0].mean(axis=1) > MOVING]
@@ -72,23 +88,24 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--plan", type=Path, action="append", required=True, help="folder of its plan, in the same order")
     options = parse(arguments, argv)
     sentinel, lines, results = read_sentinel(options.variants / ARTEFACT), [], []
-    for bag, plan in zip(options.bag, options.plan, strict=True):
-        rows = rows_of(bag, plan)
-        stretches = np.stack([rows[i : i + ROWS] for i in range(len(rows) - ROWS + 1)])
-        stretches = stretches[np.isfinite(stretches).all(axis=(1, 2))]
-        for depth in (1, sentinel.depth):
-            nominal = scores_of(sentinel.surprise(stretches, depth)[0], sentinel.score_tokens)
-            threshold = sentinel.thresholds[depth - 1]
-            faulty = broken(stretches).items()
-            bad = {name: scores_of(sentinel.surprise(s, depth)[0], sentinel.score_tokens) for name, s in faulty}
-            areas = {name: auroc(nominal, scores) for name, scores in bad.items()}
-            found = {name: 100.0 * float(np.mean(scores > threshold)) for name, scores in bad.items()}
-            alarms = 100.0 * float(np.mean(nominal > threshold))
-            results.append({"bag": str(bag), "depth": depth, "stretches": len(stretches), "false_alarms": alarms,
-                            "areas": areas, "found": found})  # fmt: skip
-            shown = [f"{a:.3f}" for a in areas.values()]
-            percent = ", ".join(f"{f:.0f}" for f in found.values())
-            lines.append((bag.parent.parent.name, str(len(stretches)), str(depth), f"{alarms:.1f}", *shown, percent))
+    pairs = zip(options.bag, options.plan, strict=True)
+    drives = {bag.parent.parent.name: stretches_of(rows_of(bag, plan)) for bag, plan in pairs}
+    for depth in (1, sentinel.depth):
+        nominal = {name: score(sentinel, stretches, depth) for name, stretches in drives.items()}
+        for name, stretches in drives.items():
+            others = [scores for other, scores in nominal.items() if other != name]
+            limits = {"artefact": float(sentinel.thresholds[depth - 1])}
+            limits["others"] = float(np.quantile(np.concatenate(others), 1.0 - FALSE_ALARM)) if others else math.nan
+            bad = {fault: score(sentinel, faulty, depth) for fault, faulty in broken(stretches).items()}
+            row = {"bag": name, "depth": depth, "stretches": len(stretches),
+                   "areas": {fault: auroc(nominal[name], scores) for fault, scores in bad.items()}}  # fmt: skip
+            for kind, limit in limits.items():
+                row[f"alarms by {kind}"] = 100.0 * float(np.mean(nominal[name] > limit))
+                row[f"found by {kind}"] = [100.0 * float(np.mean(scores > limit)) for scores in bad.values()]
+            results.append(row)
+            cells = [f"{row['alarms by artefact']:.1f}", *(f"{a:.3f}" for a in row["areas"].values())]
+            cells += [", ".join(f"{f:.0f}" for f in row["found by artefact"]), f"{row['alarms by others']:.1f}"]
+            lines.append((name, str(len(stretches)), str(depth), *cells, ", ".join(f"{f:.0f}" for f in row["found by others"])))
     print(table(COLUMNS, lines))
     print(f"areas against the same drive's own stretches; the threshold is that of {100.0 * FALSE_ALARM:g} % of generated ones")
     write_json(options.json, "sentinel_bag", options.seed, results)

@@ -52,6 +52,9 @@ class SentinelParameters(NodeParameters):
     store: str = parameter("", description="YAML or JSON file with the variants, see rover-energy infer")
     period: float = parameter(1.0, unit="s", minimum=0.1, maximum=600.0, description="of a row of telemetry, by its time stamps")
     report: float = parameter(1.0, unit="s", minimum=0.1, maximum=600.0, description="real time between two diagnostics")
+    threshold: float = parameter(
+        0.0, minimum=0.0, maximum=1e3, description="score [nat] above which it is an anomaly; 0: that of the artefact, by depth",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rover_energy.errors import InputError
 from rover_energy.inference.sentinel import TASK, Reading, read_sentinel
@@ -31,6 +34,9 @@ class TelemetrySentinel(ros.Part):
         variants = read_store(Path(p.store)).of_task(TASK)
         self.variants = {v.name: v for v in variants}
         self.sentinel = read_sentinel(Path(p.store).parent / variants[0].artefact)
+        if p.threshold > 0.0:
+            own = np.full_like(self.sentinel.thresholds, p.threshold)
+            self.sentinel = replace(self.sentinel, thresholds=own, false_alarm=math.nan)
         rover, _ = read_bus(p.folder)
         self.radius = 0.5 * rover.locomotion.resistance.wheel.diameter
         self.rows = RowMaker(p.period, reference_power(rover.loads.base_power), rover.limits.speed)

@@ -1,6 +1,7 @@
 """Event logs as tokens, and their summaries: which part had which fault, how often, in the order of the parts.
 
-A log names part and state of every event; most are nominal, and a part has one kind of fault in it. The summary follows a mark and ends with one.
+A log names part and state of every event; most are nominal, and a part has one kind of fault in it. The summary follows a
+mark and ends with one.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ Flags = NDArray[np.bool_]
 CHANNELS = ("wheels", "motors", "surplus", "battery")
 ROWS = 12  # of a stretch
 LEVELS = 16  # of a channel
-RANGES = ((0.0, 1.4), (0.0, 0.8), (-0.6, 0.6), (-0.6, 0.6))  # what the levels span, by channel
+RANGES = ((0.0, 1.6), (0.0, 0.8), (-0.6, 0.6), (-0.6, 0.6))  # what the levels span, by channel
 BEGIN = LEVELS * len(CHANNELS)  # token before the first row
 VOCABULARY = BEGIN + 1
 CONTEXT = ROWS * len(CHANNELS)
@@ -53,7 +53,8 @@ def _play(rng: np.random.Generator, count: int, rows: int, fault: dict[str, NDAr
     steady, sun = rng.uniform(0.0, 0.4, count), rng.uniform(0.0, 0.5, count)
     full, shade = rng.random(count) < 0.15, rng.random(count) < 0.1
     driving = rng.random(count) < 0.75
-    wanted, speed, slope = rng.uniform(0.3, 1.0, count), np.zeros(count), rng.normal(0.0, 0.3, count)
+    wanted, speed, slope = _pace(rng, count), np.zeros(count), rng.normal(0.0, 0.3, count)
+    slip, gain = rng.uniform(0.02, 0.15, count), rng.uniform(0.1, 0.6, count)
     speed = np.where(driving & (rng.random(count) < 0.8), wanted, 0.0)
     made = np.empty((count, rows, len(CHANNELS)))
     moves, sticks = (np.isin(fault["kind"], k) if fault else np.zeros(count, dtype=bool) for k in ((2, 3), (4,)))
@@ -62,12 +63,13 @@ def _play(rng: np.random.Generator, count: int, rows: int, fault: dict[str, NDAr
         driving = np.where(rng.random(count) < 0.06, ~driving, driving)
         if fault:
             driving = np.where(sticks & (t == fault["begin"] + 1), ~driving, driving | (moves & (t >= fault["begin"] - 1)))
-        wanted = np.where(rng.random(count) < 0.1, rng.uniform(0.3, 1.0, count), wanted)
+        wanted = np.where(rng.random(count) < 0.1, _pace(rng, count), wanted)
         speed += np.clip(np.where(driving, wanted, 0.0) - speed, -0.35, 0.35)
         slope = 0.9 * slope + 0.13 * rng.normal(size=count)
+        rims = speed * (1.0 + np.clip(slip + gain * slope, 0.0, 0.6))  # faster than the rover uphill
         sun = np.clip(sun + 0.01 * rng.normal(size=count), 0.0, 0.6)
         shade = np.where(rng.random(count) < 0.03, ~shade, shade)
-        made[:, t] = _row(rng, base, weight, steady + np.where(shade, 0.0, sun), speed, slope, full, active, fault)
+        made[:, t] = _row(rng, base, weight, steady + np.where(shade, 0.0, sun), speed, rims, slope, full, active, fault)
     if fault:
         stuck = np.flatnonzero(np.asarray(fault["kind"]) == FAULTS.index("stuck_sensor"))
         for i in stuck:
@@ -76,8 +78,13 @@ def _play(rng: np.random.Generator, count: int, rows: int, fault: dict[str, NDAr
     return made
 
 
+def _pace(rng: np.random.Generator, count: int) -> Array:
+    """Speeds that a plan asks for: often the top speed."""
+    return np.where(rng.random(count) < 0.4, 1.0, rng.uniform(0.3, 1.0, count))
+
+
 def _row(
-    rng: np.random.Generator, base: Array, weight: Array, light: Array, speed: Array, slope: Array, full: Flags,
+    rng: np.random.Generator, base: Array, weight: Array, light: Array, speed: Array, rims: Array, slope: Array, full: Flags,
     active: Flags, fault: dict[str, NDArray[np.int64] | Array],
 ) -> Array:  # fmt: skip
     """One period of all sequences."""
@@ -94,7 +101,7 @@ def _row(
     generation = light * (1.0 - np.where(rng.random(len(base)) < 0.5, lost, 0.0))
     motors = np.clip(weight * speed * (1.0 + 0.6 * slope) + 0.02 * (speed > 0.0), 0.0, None)
     motors = np.where(stalled > 0.0, np.maximum(motors, weight * stalled), motors * (1.0 - loose))
-    wheels = speed * (1.0 + np.clip(0.08 + 0.2 * slope, 0.0, 0.4)) * (1.0 - stalled)  # the rims slip
+    wheels = rims * (1.0 - stalled)
     surplus = generation - base - motors
     surplus = np.where(full, np.minimum(surplus, 0.0), surplus)
     stored = np.where(surplus > 0.0, 0.95 * surplus, surplus / 0.95) - leak
