@@ -49,8 +49,10 @@ def rows_of(bag: Path, plan: Path) -> Array:
                 continue
             loads = {load.name: load.power for load in m.loads}
             motors = loads.get("drive", 0.0) + loads.get("turn", 0.0)
-            surplus = m.rtg_power + m.pv_power - math.fsum(loads.values()) - m.shunt_power
-            if maker.add_power(m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec, motors, surplus, m.battery_energy):
+            generation = m.rtg_power + m.pv_power
+            surplus = generation - math.fsum(loads.values()) - m.shunt_power
+            time = m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec
+            if maker.add_power(time, motors, generation, surplus, m.battery_energy):
                 found.append(maker.rows[-1])
     return np.array(found).reshape(-1, len(CHANNELS))
 
@@ -74,9 +76,7 @@ def broken(stretches: Array) -> dict[str, Array]:
     made["leak 15 %"][:, FROM:, 3] -= 0.15
     made["leak 25 %"][:, FROM:, 3] -= 0.25
     made["stall"][:, FROM:, 0] = 0.0
-    gone = 0.8 * moving[:, FROM:, 1]
-    made["loose wheel"][:, FROM:, 1] -= gone
-    made["loose wheel"][:, FROM:, 2:] += gone[..., None]
+    made["loose wheel"][:, FROM:, 1] *= 0.2
     return made
 
 

@@ -111,7 +111,7 @@ def feed(rig: SimpleNamespace) -> None:
         rig.analyst.on_diagnostics(array)
     anomaly = ros.message_class("rover_energy_interfaces/msg/TelemetryAnomaly")
     for flag in (False, True, True, False):
-        rig.analyst.on_telemetry_anomaly(anomaly(anomaly=flag, channel="battery", score=3.0, variant="sentinel-2"))
+        rig.analyst.on_telemetry_anomaly(anomaly(anomaly=flag, channel="imbalance", score=3.0, variant="sentinel-2"))
     check = ros.message_class("rover_energy_interfaces/msg/ComplianceCheck")(name="power", violations=4)
     rig.analyst.on_compliance(ros.message_class("rover_energy_interfaces/msg/ComplianceReport")(checks=[check], samples=500))
 

@@ -106,25 +106,27 @@ def feed(rig: SimpleNamespace, rows: np.ndarray, *, begin: float = 1000.0, valid
     joints = ros.message_class("sensor_msgs/msg/JointState")
     radius, stored, steps = rig.sentinel.radius, 5000.0, 10
     for i in range(steps * len(rows) + 1):
-        wheels, motors, surplus, battery = rows[min(i // steps, len(rows) - 1)]
+        wheels, motors, generation, imbalance = rows[min(i // steps, len(rows) - 1)]
         spin = wheels * SPEED / radius
         rig.sentinel.on_joints(joints(name=["drive_a", "drive_b", "steer_a"], velocity=[spin, -spin, 9.0]))
         loads = [kinds["LoadState"](name="base", power=55.0), kinds["LoadState"](name="drive", power=motors * REFERENCE)]
-        source = 55.0 + (motors + surplus) * REFERENCE
+        source = generation * REFERENCE
         message = kinds["PowerState"](
-            rtg_power=0.4 * source, pv_power=0.6 * source + 7.0, shunt_power=7.0, loads=loads, battery_energy=stored,
+            rtg_power=0.4 * source, pv_power=0.6 * source, shunt_power=7.0, loads=loads, battery_energy=stored,
             validity=validity,
         )  # fmt: skip
         message.header.stamp = ros.stamp_of(begin + i * PERIOD / steps)
         rig.sentinel.on_power(message)
-        stored += battery * REFERENCE * PERIOD / steps
+        surplus = source - 55.0 - motors * REFERENCE - 7.0
+        stored += (imbalance * REFERENCE + surplus) * PERIOD / steps
 
 
 def test_a_reading_of_the_stretch_within_a_grant(rig: SimpleNamespace) -> None:
     from rover_energy.inference.sentinel import read_sentinel
 
     rig.grant()
-    rows = np.abs(make_rows(5, 1)[0])
+    rows = make_rows(5, 1)[0]
+    rows[:, :3] = np.abs(rows[:, :3])
     feed(rig, rows)
     rig.spin(lambda: len(rig.sent["telemetry_anomaly"]) == 1 and bool(rig.sent["inference_receipt"]))
     (reading,), (receipt,) = rig.sent["telemetry_anomaly"], rig.sent["inference_receipt"]
@@ -146,7 +148,7 @@ def test_a_value_that_is_missing_is_an_anomaly_without_score(rig: SimpleNamespac
     rig.spin(lambda: bool(rig.sent["telemetry_anomaly"]))
     reading = rig.sent["telemetry_anomaly"][0]
     assert math.isnan(reading.score)
-    assert (reading.anomaly, reading.channel) == (True, "battery")
+    assert (reading.anomaly, reading.channel) == (True, "imbalance")
     rig.spin(lambda: any("a value is missing" in s.message for m in rig.sent["/diagnostics"] for s in m.status))
 
 

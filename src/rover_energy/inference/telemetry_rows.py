@@ -38,7 +38,7 @@ class RowMaker:
     stored: float = math.nan
     latest: tuple[float, float] = (math.nan, math.nan)
     wheels: list[float] = field(default_factory=list)
-    powers: list[tuple[float, float]] = field(default_factory=list)
+    powers: list[tuple[float, float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name in ("period", "power", "speed"):
@@ -51,8 +51,8 @@ class RowMaker:
         if values:
             self.wheels.append(math.fsum(values) / len(values) / self.speed)
 
-    def add_power(self, time: float, motors: float, surplus: float, stored: float) -> bool:
-        """A measurement of the bus at `time` [s]: the motors' power [W], sources less loads and shunt [W], stored energy [J].
+    def add_power(self, time: float, motors: float, generation: float, surplus: float, stored: float) -> bool:
+        """A measurement of the bus at `time` [s]: motors and sources [W], sources less loads and shunt [W], stored energy [J].
 
         True when a row is complete. Time that jumps (back, or over more than two periods) begins a new stretch.
         """
@@ -61,7 +61,7 @@ class RowMaker:
             self.rows.clear()
             self._begin(time, stored)
         self.latest = time, stored
-        self.powers.append((motors, surplus))
+        self.powers.append((motors, generation, surplus))
         if time < self.begins + self.period - 1e-6:
             return False
         self.rows.append(self._row(time, stored))
@@ -73,10 +73,10 @@ class RowMaker:
         self.wheels, self.powers = [], []
 
     def _row(self, time: float, stored: float) -> tuple[float, ...]:
-        motors, surplus = (math.fsum(column) / len(column) for column in zip(*self.powers, strict=True))
+        motors, generation, surplus = (math.fsum(column) / len(column) for column in zip(*self.powers, strict=True))
         wheels = math.fsum(self.wheels) / len(self.wheels) if self.wheels else math.nan
         change = (stored - self.stored) / (time - self.begins)
-        return wheels, motors / self.power, surplus / self.power, change / self.power
+        return wheels, motors / self.power, generation / self.power, (change - surplus) / self.power
 
     @property
     def full(self) -> bool:

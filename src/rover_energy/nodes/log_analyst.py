@@ -19,7 +19,7 @@ from rover_energy.nodes.spender import Permit, Spender, Spent
 LOOK = 0.05  # [s] of real time
 UNIT = 1000.0  # lines that a variant's price is for
 LOADS = {"drive": "motors", "turn": "motors"}
-CHANNELS = {"wheels": "motors", "motors": "motors", "surplus": "bus", "battery": "battery"}
+CHANNELS = {"wheels": "motors", "motors": "motors", "generation": "array", "imbalance": "battery"}
 
 
 class LogAnalyst(ros.Part):

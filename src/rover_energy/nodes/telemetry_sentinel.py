@@ -62,11 +62,12 @@ class TelemetrySentinel(ros.Part):
         m, nan = message, math.nan
         loads = {load.name: load.power for load in m.loads} if m.validity & m.LOADS_VALID else {}
         motors = math.fsum(loads.get(name, 0.0) for name in MOTORS) if loads else nan
-        known = m.validity & m.RTG_VALID and m.validity & m.PV_VALID and loads
-        surplus = m.rtg_power + m.pv_power - math.fsum(loads.values()) - m.shunt_power if known else nan
+        generation = m.rtg_power + m.pv_power if m.validity & m.RTG_VALID and m.validity & m.PV_VALID else nan
+        surplus = generation - math.fsum(loads.values()) - m.shunt_power if loads else nan
         stored = m.battery_energy if m.validity & m.BATTERY_VALID else nan
-        if self.rows.add_power(ros.seconds(m.header.stamp), motors, surplus, stored) and self.rows.full and self.active:
-            self.ask(ros.seconds(m.header.stamp))
+        time = ros.seconds(m.header.stamp)
+        if self.rows.add_power(time, motors, generation, surplus, stored) and self.rows.full and self.active:
+            self.ask(time)
 
     def ask(self, end: float) -> None:
         """Judge the last stretch, once a period; one whose answer is late is left out."""

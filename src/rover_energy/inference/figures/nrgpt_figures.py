@@ -55,7 +55,7 @@ def summary(rows: Array) -> Array:
     """Features of a stretch for detectors without a network: of each channel, and of what should agree."""
     steps = np.diff(rows, axis=1)
     parts = [rows.mean(axis=1), rows.std(axis=1), rows[:, -1], np.abs(steps).max(axis=1), steps.mean(axis=1)]
-    balance = rows[..., 3] - rows[..., 2]
+    balance = rows[..., 3]
     pull = rows[..., 1] - 0.4 * rows[..., 0]
     parts += [np.stack([balance.mean(1), balance.std(1), np.ptp(balance, 1), pull.std(1), np.ptp(pull, 1)], axis=1)]
     return np.concatenate(parts, axis=1)

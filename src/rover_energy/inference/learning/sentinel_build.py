@@ -17,7 +17,7 @@ from rover_energy.inference.sentinel import TASK, Network, Sentinel, calibrate, 
 from rover_energy.inference.tasks.telemetry_faults import CONTEXT, VOCABULARY, make_faulty, make_rows, tokens_of
 from rover_energy.inference.variant import Variant, digest
 
-TRAINING, CALIBRATION, TEST, EPOCHS, RATE = 3000, 1000, 1000, 2, 3e-3
+TRAINING, CALIBRATION, TEST, EPOCHS, RATE = 3000, 1000, 1000, 4, 3e-3
 FALSE_ALARM = 0.01  # of nominal stretches
 SCORE_TOKENS = 5
 ARTEFACT = "sentinel.npz"

@@ -1,9 +1,9 @@
 """Rows of telemetry of a driving rover, as tokens, with labelled faults.
 
 A row holds four numbers of one period, each as a share of what the rover can have at most: the wheels' speed, the motors'
-power, the surplus (sources less all metered loads and shunt) and the change of the stored energy. What belongs together
-(wheels and motors, surplus and battery) comes apart when something breaks. Rovers differ from sequence to sequence, so that
-a network which learnt from here does not know one rover only.
+power, the generation, and the imbalance: the change of the stored energy less the surplus (sources less all metered loads and
+shunt). What belongs together (wheels and motors, surplus and battery) comes apart when something breaks. Rovers differ from
+sequence to sequence, so that a network which learnt from here does not know one rover only.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-CHANNELS = ("wheels", "motors", "surplus", "battery")
+CHANNELS = ("wheels", "motors", "generation", "imbalance")
 ROWS = 12  # of a stretch
 LEVELS = 16  # of a channel
-RANGES = ((0.0, 1.6), (0.0, 0.8), (-0.6, 0.6), (-0.6, 0.6))  # what the levels span, by channel
+RANGES = ((0.0, 1.6), (0.0, 0.8), (0.0, 1.0), (-0.4, 0.4))  # what the levels span, by channel
 BEGIN = LEVELS * len(CHANNELS)  # token before the first row
 VOCABULARY = BEGIN + 1
 CONTEXT = ROWS * len(CHANNELS)
@@ -56,7 +56,7 @@ def _play(rng: np.random.Generator, count: int, rows: int, fault: dict[str, NDAr
     wanted, speed, slope = _pace(rng, count), np.zeros(count), rng.normal(0.0, 0.3, count)
     slip, gain = rng.uniform(0.02, 0.15, count), rng.uniform(0.1, 0.6, count)
     speed = np.where(driving & (rng.random(count) < 0.8), wanted, 0.0)
-    made = np.empty((count, rows, len(CHANNELS)))
+    made = np.empty((count, rows, 5))
     moves, sticks = (np.isin(fault["kind"], k) if fault else np.zeros(count, dtype=bool) for k in ((2, 3), (4,)))
     for t in range(rows):
         active = t >= fault["begin"] if fault else np.zeros(count, dtype=bool)
@@ -75,7 +75,9 @@ def _play(rng: np.random.Generator, count: int, rows: int, fault: dict[str, NDAr
         for i in stuck:
             channel, begin = int(rng.choice([0, 1, 3])), int(fault["begin"][i])
             made[i, begin:, channel] = made[i, begin, channel]
-    return made
+    surplus = made[..., 2] - made[..., 1] - made[..., 4]
+    imbalance: Array = made[..., 3] - surplus
+    return np.concatenate([made[..., :3], imbalance[..., None]], axis=2)
 
 
 def _pace(rng: np.random.Generator, count: int) -> Array:
@@ -87,7 +89,7 @@ def _row(
     rng: np.random.Generator, base: Array, weight: Array, light: Array, speed: Array, rims: Array, slope: Array, full: Flags,
     active: Flags, fault: dict[str, NDArray[np.int64] | Array],
 ) -> Array:  # fmt: skip
-    """One period of all sequences."""
+    """One period of all sequences: what the meters read of wheels, motors, generation, stored energy, other loads with shunt."""
 
     def hit(name: str, least: float, most: float) -> Array:
         if not fault:
@@ -103,9 +105,10 @@ def _row(
     motors = np.where(stalled > 0.0, np.maximum(motors, weight * stalled), motors * (1.0 - loose))
     wheels = rims * (1.0 - stalled)
     surplus = generation - base - motors
-    surplus = np.where(full, np.minimum(surplus, 0.0), surplus)
+    shunt = np.where(full, np.maximum(surplus, 0.0), 0.0)
+    surplus = surplus - shunt
     stored = np.where(surplus > 0.0, 0.95 * surplus, surplus / 0.95) - leak
-    noise = 0.01 * rng.normal(size=(len(base), 4))
+    noise = 0.01 * rng.normal(size=(len(base), 5))
     still = speed < 1e-9
     noise[:, 0] = np.where(still, 0.0, noise[:, 0])
-    return np.stack([wheels, motors, surplus, stored], axis=1) + noise
+    return np.stack([wheels, motors, generation, stored, base + shunt], axis=1) + noise
