@@ -1,11 +1,12 @@
 """Event logs as tokens, and their summaries: which part had which fault, how often, in the order of the parts.
 
-A log names part and state of every event; most are nominal, and a part has one kind of fault in it. The summary follows a
-mark and ends with one.
+A log is a row of event codes, each a part with its state; most are nominal, and a part has one kind of fault in it. The summary
+follows a mark and ends with one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,13 +15,14 @@ from numpy.typing import NDArray
 PARTS = ("battery", "motor_left", "motor_right", "array", "radio", "arm")
 STATES = ("nominal", "stall", "overload", "silent", "hot")
 MOST = 4  # times that a fault is counted
-WORDS = ("pad", "summary", "end", *PARTS, *STATES, *(f"x{i}" for i in range(1, MOST + 1)))
+CODES = tuple(f"{part} {state}" for part in PARTS for state in STATES)
+WORDS = ("pad", "summary", "end", *CODES, *(f"x{i}" for i in range(1, MOST + 1)))
 PAD, SUMMARY, END = 0, 1, 2
-PART, STATE = 3, 3 + len(PARTS)
-COUNT = STATE + len(STATES)  # token of "x1"
-EVENTS, ENTRIES = 8, 3  # of a log; different faults in it at most
-LOG = 2 * EVENTS
-LENGTH = LOG + 1 + 3 * ENTRIES + 1
+CODE = 3  # token of the first event code
+COUNT = CODE + len(CODES)  # token of "x1"
+EVENTS, ENTRIES = 10, 3  # of a log; different faults in it at most
+LOG = EVENTS
+LENGTH = LOG + 1 + 2 * ENTRIES + 1
 VOCABULARY = len(WORDS)
 
 
@@ -30,11 +32,10 @@ def make_logs(seed: int, count: int) -> NDArray[np.int64]:
     made = np.full((count, LENGTH), PAD, dtype=np.int64)
     for row in made:
         kinds = int(rng.integers(0, ENTRIES + 1))
-        pairs = [(int(part), int(rng.integers(1, len(STATES)))) for part in rng.permutation(len(PARTS))[:kinds]]
+        faults = len(STATES) * rng.permutation(len(PARTS))[:kinds] + rng.integers(1, len(STATES), kinds)
+        nominal = len(STATES) * rng.integers(0, len(PARTS), EVENTS)
         bad = rng.random(EVENTS) < (0.45 if kinds else 0.0)
-        events = [pairs[int(rng.integers(kinds))] if b else (int(rng.integers(len(PARTS))), 0) for b in bad]
-        row[0:LOG:2] = [PART + part for part, _ in events]
-        row[1:LOG:2] = [STATE + state for _, state in events]
+        row[:LOG] = CODE + np.where(bad, rng.choice(faults, EVENTS), nominal) if kinds else CODE + nominal
         said = summarise(row[:LOG].tolist())
         row[LOG] = SUMMARY
         row[LOG + 1 : LOG + 1 + len(said)] = said
@@ -43,11 +44,8 @@ def make_logs(seed: int, count: int) -> NDArray[np.int64]:
 
 def summarise(log: Sequence[int]) -> list[int]:
     """The true summary of a log's tokens, with its end."""
-    counts: dict[tuple[int, int], int] = {}
-    for part, state in zip(log[::2], log[1::2], strict=True):
-        if state != STATE:
-            counts[part, state] = counts.get((part, state), 0) + 1
-    return [token for (part, state), n in sorted(counts.items()) for token in (part, state, COUNT + min(n, MOST) - 1)] + [END]
+    counts = Counter(code for code in log if (code - CODE) % len(STATES))
+    return [token for code, n in sorted(counts.items()) for token in (code, COUNT + min(n, MOST) - 1)] + [END]
 
 
 def rouge_l(given: Sequence[int], wanted: Sequence[int]) -> float:
