@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +17,7 @@ from scipy.integrate import quad
 from rover_energy.errors import InputError
 from rover_energy.inference.energy import UNMETERED, Energy, Provenance, Total
 from rover_energy.inference.melodi import Trace, integrate, read_calls, read_trace
-from rover_energy.inference.metering import CpuTime, NoMeter, OperatingPoint, Zeus, best_batch, steady_state
+from rover_energy.inference.metering import CpuTime, NoMeter, OperatingPoint, Zeus, best_batch, single_calls, steady_state
 from rover_energy.inference.quotes import determination, fit_quotes
 
 
@@ -166,3 +168,37 @@ def test_quotes_refuse_what_they_cannot_know() -> None:
         fit_quotes(names, amount, np.where(amount > 100, np.nan, joules))
     with pytest.raises(InputError, match="no more than the"):
         fit_quotes(names[:4], amount[:4], joules[:4])
+
+
+def test_single_calls_are_windows_of_their_own() -> None:
+    """Half of the calls cost four times as much: the median lies between, the 95 % value at the dear ones; units divide."""
+    costs = itertools.cycle([0.004, 0.016])
+
+    def work() -> None:
+        end = time.thread_time() + next(costs)
+        while time.thread_time() < end:
+            pass
+
+    made = single_calls(work, 4, calls=10)
+    assert 0.9 * 6.0 * 0.004 / 4 < made.energy.joules < 1.5 * 6.0 * 0.016 / 4
+    assert made.energy_high == pytest.approx(6.0 * 0.016 / 4, rel=0.25)
+    assert made.energy.provenance is Provenance.CPU_TIME_MODEL
+    assert made.latency >= 0.016
+    with pytest.raises(InputError, match="calls"):
+        single_calls(work, 1, calls=0)
+    assert not single_calls(lambda: None, 1, calls=2, backend=NoMeter()).energy.metered
+
+
+def test_processor_time_of_one_thread_leaves_others_out() -> None:
+    own, whole = CpuTime(clock=time.thread_time), CpuTime()
+    marks = own.begin(), whole.begin()
+
+    def burn() -> None:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+
+    other = threading.Thread(target=burn)
+    other.start()
+    other.join()
+    assert own.end(marks[0]).joules < 0.1 < whole.end(marks[1]).joules

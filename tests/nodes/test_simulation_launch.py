@@ -41,13 +41,27 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_nodes_are_those_of_the_command(launch_file: Any, tmp_path: Path) -> None:
     from rover_energy.nodes.settings import ALL
 
-    values = {"plan": str(tmp_path / "plan"), "out": str(tmp_path / "out"), "simulator": "mujoco", "pace": "2", "respawn": "true"}
+    values = {"plan": str(tmp_path / "plan"), "out": str(tmp_path / "out"), "simulator": "mujoco", "pace": "2", "respawn": "true",
+              "inference": ""}  # fmt: skip
     found = launch_file.commands(values)
     assert set(found) == {*ALL, "commander"} - {"battery_lint"}
     assert list(found)[-1] == "commander"
     assert 'engine:="mujoco"' in found["simulator"]
     assert "pace:=2.0" in found["simulator"]
     assert {name for name, default, _ in launch_file.ARGUMENTS if default is not None} | {"plan", "out"} == set(values)
+
+
+def test_with_a_store_networks_are_started(launch_file: Any, tmp_path: Path) -> None:
+    from rover_energy.inference.store import Store, write_store
+    from rover_energy.inference.variant import Variant
+
+    priced = {"energy": 0.1, "energy_high": 0.2, "energy_provenance": "cpu_time_model", "quality": 0.5}
+    write_store(tmp_path / "variants.yaml", Store.of([Variant(name="v", task="terrain_class", **priced)]))
+    values = {"plan": str(tmp_path), "out": str(tmp_path), "simulator": "loopback", "pace": "0", "inference": str(tmp_path)}
+    found = launch_file.commands(values)
+    assert f'store:="{tmp_path / "variants.yaml"}"' in found["inference_manager"]
+    assert "grants:=true" in found["power"]
+    assert any(word.startswith("optional:=") for word in found["supervisor"])
 
 
 @needs_ros

@@ -179,4 +179,14 @@ def test_the_rover_drives_on_without_the_manager(reserved_plan: Path, tmp_path: 
     assert found["receipts_J"] > 0.0
     assert found["answers"] >= 5
     assert found["late"] == 0
+    code, _, said = command("audit", tmp_path / "bag", "--plan", reserved_plan, "--out", "audit", folder=tmp_path)
+    assert code == 0, said
+    audit = json.loads((tmp_path / "audit" / "audit.json").read_text(encoding="utf-8"))
+    assert audit["inference"]["violations"] == 0
+    assert audit["inference"]["total"]["known_J"] == pytest.approx(found["receipts_J"])
+    assert audit["inference"]["outcomes"] == found["outcomes"]
+    (load,) = [load for load in audit["energy"]["loads"] if load["name"] == "inference"]
+    assert load["energy_J"] == pytest.approx(found["drawn_J"], rel=0.05), "windows against the bus's own counter"
+    assert "inference" not in audit["model"]["loads"]
+    assert "Networks handed in" in (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "inference.json").read_text(encoding="utf-8"))["violations"] == 0

@@ -90,10 +90,10 @@ def test_bad_constants_are_refused(field: str, value: float) -> None:
 def test_discharge_ends_at_the_floor_and_not_below() -> None:
     """Driven by its own rule the store falls exponentially to the floor: above(t) = above(0) exp(-t / TAPER_SECONDS)."""
     battery = BatteryParameters(capacity=1.0e5, floor=0.2, max_discharge_power=1.0e4)
-    floor, energy, step = floor_energy(battery), floor_energy(battery) + 500.0, 0.001
+    floor, energy, step = floor_energy(battery), floor_energy(battery) + 500.0, TAPER_SECONDS / 20000.0
     for _ in range(10000):
         energy -= discharge_towards_floor(battery, energy, 1.0e4) * step / battery.discharge_efficiency
-    assert energy - floor == pytest.approx(500.0 * math.exp(-10.0 / TAPER_SECONDS), rel=1e-3)
+    assert energy - floor == pytest.approx(500.0 * math.exp(-0.5), rel=1e-3)
     assert discharge_towards_floor(battery, floor, 1.0e4) == 0.0
     assert discharge_towards_floor(battery, floor - 10.0, 1.0e4) == 0.0
     assert discharge_towards_floor(battery, floor + 1.0e4, 30.0) == 30.0

@@ -125,3 +125,16 @@ def test_energy_is_metered_from_the_switch_on() -> None:
         b.meter(0.02 * k, 0.02)
     assert b.states["camera"].energy == pytest.approx(8.0 * (2.0 - 0.06))
     assert b.states["heater"].energy == pytest.approx(10.0)
+
+
+def test_a_load_may_give_way_to_motion_before_others() -> None:
+    """With 10 W to be left for motion it goes at 7 W left over, though its rank is high; it comes back at 8 + 10 + 5 W."""
+    load = SwitchedLoad(name="networks", power=8.0, priority=100, enabled=True, motion=10.0)
+    b = Switchboard((CAMERA, load), SheddingParameters(shed_after=0.0, restore_after=0.0, restore_above=5.0))
+    b.command(WISH, 0.0, **PLENTY)
+    assert b.update(0.0, 10.0) == []
+    assert b.update(0.1, 7.0) == ["networks"]
+    assert b.update(0.2, 7.0) == [], "7 W are enough for the camera's rule"
+    assert b.update(0.3, 22.9) == []
+    assert b.update(0.4, 23.0) == ["networks"]
+    assert b.update(0.5, math.nan) == ["camera"], "of two that are short, the lower rank goes first"

@@ -16,6 +16,7 @@ from rover_energy.cli.forecast_score import forecast_score
 from rover_energy.cli.import_logs import app as import_logs
 from rover_energy.cli.infer import app as infer
 from rover_energy.cli.meters import meters
+from rover_energy.cli.park import park
 from rover_energy.cli.plan import plan
 from rover_energy.cli.refit import refit
 from rover_energy.cli.replay import replay
@@ -65,6 +66,7 @@ def common(
 app.command()(plan)
 app.command()(demo)
 app.command()(drive)
+app.command()(park)
 app.command()(audit)
 app.command()(replay)
 app.command()(watch)

@@ -43,6 +43,10 @@ class SimulatorParameters(NodeParameters):
         10.0, unit="m/s2", minimum=0.01, maximum=30.0,
         description="fall of the drivers' set point when a command lapses, and its fastest; the brakes may be weaker",
     )  # fmt: skip
+    window: float = parameter(
+        0.02, unit="s", minimum=0.02, maximum=600.0,
+        description="of the meter; a longer one is for a parked rover in the loopback, whose drivers then stay off",
+    )  # fmt: skip
     state: str = parameter("", description="file of where the rover stands, for a simulator that is restarted; empty: none")
     resistance: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described resistance of the ground")
     slip: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described slip")

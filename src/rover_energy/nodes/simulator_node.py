@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rover_energy.control.command import Command
+from rover_energy.errors import InputError
 from rover_energy.nodes import durable, ros
 from rover_energy.nodes.permission import Permission
 from rover_energy.nodes.plan_folder import read_certified, read_world
@@ -24,20 +25,26 @@ from rover_energy.simulation.soil import SoilScatter
 
 ENGINES = {"loopback": LoopbackSimulator, "mujoco": MujocoSimulator}
 JOINTS = [f"drive_{name}_joint" for name in WHEELS] + [f"steer_{name}_joint" for name in CORNERS]
+PARKED_STEP = 10.0  # [s] within which the Sun moves by less than its own radius
 HISTORY = 16  # windows for which the array's power is remembered
 STATE = ("time", "x", "y", "heading", "energy")
 MOTORS = "drive"  # load of wheels and steering together
 
 
 class Simulator(ros.Part):
-    """One tick is a window of the meter, 20 ms. The next begins when drive and power have answered the last one, or after
-    `patience` without them, or when the supervisor misses a node. What the motor drivers were told lapses by simulated time,
-    and when its sender is not waited for any more. `patience` 0: nobody is waited for, as on a real rover."""
+    """One tick is a window of the meter, 20 ms; longer ones let a parked rover's sols go by in the loopback. The next begins when
+    drive and power have answered the last one, or after `patience` without them, or when the supervisor misses a node. What the
+    motor drivers were told lapses by simulated time, and when its sender is not waited for any more. `patience` 0: nobody is
+    waited for, as on a real rover."""
 
     name, parameters = "simulator", SimulatorParameters
 
     def configure(self) -> None:
         p = self.settings
+        self.parked = p.window > WINDOW
+        if self.parked and p.engine != "loopback":
+            problem = "is longer than 0.02 s, which is for a rover parked in the loopback"
+            raise InputError("simulator", "window", problem, "take the loopback, or 0.02", p.window)
         world = read_world(p.folder)
         start, self.file = read_certified(p.folder).trajectory.start, Path(p.state) if p.state else None
         kept = durable.load(self.file, STATE) if self.file else None
@@ -71,6 +78,8 @@ class Simulator(ros.Part):
 
         A late answer to an earlier window does not take back what answered a later one, and none lasts longer for its stamp.
         """
+        if self.parked:
+            return
         t, rim, turn = ros.seconds(message.header.stamp), message.twist.linear.x, message.twist.angular.z
         t = min(t, self.time)
         if t < self.commanded:
@@ -92,7 +101,7 @@ class Simulator(ros.Part):
         self.cap = limit if limit >= 0.0 else 0.0  # NaN is no permission
         self.cap_time = ros.seconds(message.header.stamp)
         self.lapse = self.cap_time + min(message.lifetime, self.settings.watchdog)
-        self.cap_pv = self.array.get(round(self.cap_time / WINDOW), math.nan)
+        self.cap_pv = self.array.get(round(self.cap_time / self.settings.window), math.nan)
         self._heard("load_command", self.cap_time)
 
     def _heard(self, name: str, time: float) -> None:
@@ -135,13 +144,15 @@ class Simulator(ros.Part):
         """One window."""
         if self.time - self.commanded > self.settings.watchdog or self.graph_lost(clock.monotonic()):
             self.driver.command = Command(0.0, 0.0, self.settings.ramp)
-        steps, before, motion, mean_pv = round(WINDOW / STEP), self.pv, 0.0, 0.0
+        window, longest = self.settings.window, PARKED_STEP if self.parked else STEP
+        steps, before, motion, mean_pv = math.ceil(window / longest - 1e-9), self.pv, 0.0, 0.0
+        h = window / steps
         for _ in range(steps):
-            reading = self.engine.step(self.driver.step(self._cap(before), STEP), STEP)
+            reading = self.engine.step(self.driver.step(self._cap(before), h), h)
             before, self.pv = self.pv, reading.pv_power
             motion, mean_pv = motion + reading.motor_power / steps, mean_pv + reading.pv_power / steps
-        self.reading, self.time = reading, round(self.time + WINDOW, 9)
-        self.energy += motion * WINDOW
+        self.reading, self.time = reading, round(self.time + window, 9)
+        self.energy += motion * window
         if self.file is not None:
             values = (self.time, reading.x, reading.y, reading.heading, self.energy)
             durable.save(self.file, dict(zip(STATE, (float(v) for v in values), strict=True)), sync=False)
@@ -157,7 +168,7 @@ class Simulator(ros.Part):
     def publish(self, motion: float, mean_pv: float) -> None:
         """Everything of one instant; the meter first, as power answers it."""
         r, stamp = self.reading, ros.stamp_of(self.time)
-        self.array[round(self.time / WINDOW)] = self.pv
+        self.array[round(self.time / self.settings.window)] = self.pv
         while len(self.array) > HISTORY:
             del self.array[next(iter(self.array))]
         self.send["/clock"](ros.message_class("rosgraph_msgs/msg/Clock")(clock=stamp))

@@ -22,8 +22,9 @@ example of the BPX standard, Faraday Institution). One value stands for the sum 
 """
 GAS_CONSTANT = 8.314462618
 """Molar gas constant [J/(mol K)]."""
-TAPER_SECONDS = 20.0
-"""Least time over which the last of the store above the floor is given out [s]."""
+TAPER_SECONDS = 2.0
+"""Least time over which the last of the store above the floor is given out [s]. Some control periods: with a longer time the bus
+would give less near the floor than a plan counts on."""
 
 
 @dataclass(frozen=True)

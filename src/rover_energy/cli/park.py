@@ -1,0 +1,74 @@
+"""`rover-energy park`: the node graph around a rover that stands, for as many sols as wanted."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rover_energy.cli.arguments import SOURCE, AsJson, OutFolder, Quiet, check_number
+from rover_energy.cli.drive import Engine, check_parts
+
+SOL, WINDOW, BARS = 88775.244, 10.0, 100  # [s], [s], steps of the progress bar
+
+
+def park(
+    plan: Annotated[Path, typer.Option("--plan", help="Folder written by rover-energy plan; the rover stands at its start")],
+    out: OutFolder,
+    seconds: Annotated[float, typer.Option("--seconds", help="Simulated time [s]; a sol of Mars by default", metavar="S")] = SOL,
+    window: Annotated[float, typer.Option("--window", help="Of the power meter [s]", metavar="S")] = WINDOW,
+    domain: Annotated[
+        int | None, typer.Option("--domain", help="ROS_DOMAIN_ID; without it from the process number", metavar="N")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Let a parked rover's bus live through sols: light, loads, battery, forecasts; the nodes of a drive, as fast as they go.
+
+    Writes bag/ (rosbag2, MCAP), log/, state/ and park.json. Needs ROS 2 and the message package: make ros. The Sun moves
+    where the plan's mission has a place and a time.
+
+    **Example:** rover-energy park --plan traverse --out night
+
+    **Exit codes:** 0 no window of the meter above what was available and the battery above its floor, 1 a node failed,
+    2 unusable input, 3 a window over or missing, or the battery below its floor.
+    """
+    check_number(seconds, "--seconds", 1.0, 1e8, "s")
+    check_number(window, "--window", 0.05, 600.0, "s")
+    check_number(0 if domain is None else domain, "--domain", 0, 101, "")
+
+    from rover_energy.cli.output import Console, plain
+    from rover_energy.errors import EXIT_LOSS, InputError
+    from rover_energy.nodes import parking
+    from rover_energy.nodes.graph import begin_anew, simulation_graph
+    from rover_energy.nodes.plan_folder import read_bus, read_certified
+    from rover_energy.nodes.processes import Processes
+    from rover_energy.nodes.session import Session
+
+    console, bag = Console(as_json=as_json, quiet=quiet), out / "bag"
+    check_parts(Engine.loopback)
+    read_certified(str(plan))
+    read_bus(str(plan))
+    if bag.exists():
+        raise InputError(SOURCE, "--out", "holds a bag already", "give another folder, or remove its bag/", str(out))
+    nodes = parking.parked(simulation_graph(plan.resolve(), bag.resolve(), simulator="loopback"), window)
+    begin_anew(bag.resolve())
+    number, began, reached = 1 + os.getpid() % 100 if domain is None else domain, time.monotonic(), [0]
+    with Processes(nodes, out.resolve(), number) as processes, Session(processes) as session, console.progress(BARS) as step:
+
+        def advance(done: float) -> None:
+            while reached[0] < BARS * min(1.0, done / seconds):
+                step(f"{done / 3600.0:.1f} h")
+                reached[0] += 1
+
+        parking.park(session, seconds, advance)
+    summary = parking.summarise_parking(bag, window, time.monotonic() - began)
+    (out / "park.json").write_text(json.dumps(plain(summary), indent=1) + "\n", encoding="utf-8")
+    console.result(summary)
+    if not summary["compliance"]:
+        console.say("rover-energy: a window of the meter was above what was available or missing, or the battery below its floor")
+        raise typer.Exit(EXIT_LOSS)
