@@ -22,7 +22,8 @@ from rover_energy.planning.energy_timing import slow_for_energy
 from rover_energy.planning.front_end import find_path
 from rover_energy.planning.optimiser import Optimiser, Outcome
 from rover_energy.planning.plain import PlainSolver
-from rover_energy.planning.planner import LocalSolver, PlannedTraverse, Solver, plan_traverse, replan_traverse
+from rover_energy.planning.planner import LocalSolver, PlannedTraverse, Solver, plan_traverse
+from rover_energy.planning.replanning import replan_traverse
 from rover_energy.planning.search import SearchFailure
 from rover_energy.planning.transcription import Motion, Programme, build_programme
 from rover_energy.planning.worker import SolverProcess

@@ -187,6 +187,16 @@ def test_the_path_of_a_trajectory_is_that_path(seed: int) -> None:
     assert retime(driven, flat(), DARK, ROVER, NO_BATTERY).duration <= trajectory.duration
 
 
+def test_a_trajectory_that_all_but_stands_has_a_path() -> None:
+    """One metre in parabolic starts and stops; between them the speed is a hair below 0, as an optimiser leaves it."""
+    stop, rest = [0.0, 1.0, -1.0], [-3e-5, 0.0, 0.0]
+    speed = 3.0 * np.array([stop, rest, stop])
+    trajectory = Trajectory("unicycle", np.zeros(3), np.ones(3), heading=np.zeros((3, 3)), speed=speed)
+    driven = trajectory_path(trajectory)
+    assert driven.length == pytest.approx(1.0, abs=1e-3)
+    assert np.all(np.diff(driven.s) > 0.0)
+
+
 def test_a_backward_trajectory_has_no_path() -> None:
     backward = Trajectory("unicycle", np.zeros(3), np.array([2.0]), heading=np.zeros((1, 1)), speed=np.array([[0.0, -0.1]]))
     with pytest.raises(InputError, match="forward"):

@@ -11,8 +11,9 @@ from planner_cases import GOAL, START, flat_world, lunar_world
 
 from rover_energy.planning import planner
 from rover_energy.planning.evaluation import evaluate_plan
-from rover_energy.planning.planner import LocalSolver, PlannedTraverse, plan_traverse, replan_traverse
+from rover_energy.planning.planner import LocalSolver, PlannedTraverse, plan_traverse
 from rover_energy.planning.refusal import Refusal
+from rover_energy.planning.replanning import replan_traverse
 from rover_energy.planning.transcription import Motion
 from rover_energy.planning.world import World
 

@@ -30,6 +30,7 @@ from rover_energy.planning.oracle import load_oracle
 from rover_energy.planning.retiming import retime
 from rover_energy.planning.stage import CONTROLS, SAMPLES, Variant
 from rover_energy.planning.transcription import (
+    CHOSEN,
     DRIVING_PIECES_PER_METRE,
     Motion,
     Programme,
@@ -175,6 +176,24 @@ def test_the_rest_of_a_trajectory_is_the_guess_for_driving_on() -> None:
     assert states[-1, :3] == pytest.approx(trajectory.end_pose)
     nx = programme.variant.states
     assert programme.lower_g[nx + 2] == pytest.approx(float(now.heading[0]))  # on the trajectory's branch, not 2 pi away
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.3])
+def test_a_rover_answers_for_its_first_instant_as_far_as_it_can(speed: float) -> None:
+    """Its place, speed and turn are given. Power and acceleration of a rover that drives are its choice at once."""
+    world = lunar_world()
+    path = find_path(world.cost_map, START, GOAL).path
+    timing = retime(path, world.surface, world.environment, world.rover, world.mission, start_speed=speed)
+    programme = build_programme(world, Motion(*START, speed=speed), path, timing)
+    rows = programme.limit_rows.reshape(-1, len(ROWS))
+    chosen = [ROWS.index(name) for name in CHOSEN] if speed > 0.0 else []
+    for bound in (programme.upper_g, programme.lower_g):
+        first, next_ = bound[rows[0]], bound[rows[1]]
+        for index in range(len(ROWS)):
+            if index in chosen or not np.isfinite(next_[index]):
+                assert first[index] == next_[index], ROWS[index]
+            else:  # open, and without the margin
+                assert abs(first[index] - next_[index]) == pytest.approx(1.0, abs=0.03), ROWS[index]
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,21 @@ class AnalystParameters(NodeParameters):
 
 
 @dataclass(frozen=True)
+class LearningParameters(NodeParameters):
+    """The learning planner."""
+
+    school: str = parameter("", description="folder with teacher, student and curves, see rover-energy infer build")
+    ground: str = parameter("", description="patches of the place, .npz; empty: a generated place")
+    folder: str = parameter("", description="store that gets the new variant, and the state meanwhile; empty: the school's")
+    slice: float = parameter(0.3, unit="s", minimum=0.1, maximum=60.0, description="of processor time that is asked for at once")
+    patience: float = parameter(
+        600.0, unit="s", minimum=0.1, maximum=1e6, description="for leave to go on, where a goal cannot wait",
+    )  # fmt: skip
+    weight: float = parameter(0.2, minimum=0.0, maximum=1e3, description="worth of a slice against other requests")
+    seed: int = parameter(0, minimum=0, maximum=2**31 - 1, description="of training, and of the generated place")
+
+
+@dataclass(frozen=True)
 class TerrainClassParameters(NodeParameters):
     """The terrain classifier."""
 
@@ -84,3 +99,4 @@ def floor_of(settings: ManagerParameters | AccountantParameters) -> FloorReserve
 INFERENCE: dict[str, type[NodeParameters]] = {"inference_manager": ManagerParameters, "energy_accountant": AccountantParameters}
 INFERENCE |= {"terrain_classifier": TerrainClassParameters}
 INFERENCE |= {"telemetry_sentinel": SentinelParameters, "log_analyst": AnalystParameters}
+INFERENCE |= {"learning_planner": LearningParameters}

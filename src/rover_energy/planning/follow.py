@@ -33,6 +33,7 @@ LARGEST_GROWTH = 0.2  # [m per m] of the position error; a path whose headings a
 LARGEST_CHANGE = 0.1  # [rad] of heading and [-] of speed, to meet the goal
 NEWTON_ROUNDS = 8
 GOAL_TOLERANCE = 1e-9  # [m]
+STANDING = 1e-3  # [m/s]: a certified plan may roll back as slowly as this where it stands
 SLOWDOWNS = (1.002, 1.005, 1.01, 1.02, 1.04, 1.07, 1.12, 1.2, 1.35, 1.55, 1.8, 2.1, 2.5, 3.0)
 
 
@@ -245,9 +246,10 @@ def trajectory_path(trajectory: Trajectory, *, step: float = 0.05) -> Path:
     local = np.linspace(0.0, 1.0, parts + 1)[:-1]
     times = np.append((trajectory.knots[:-1, None] + trajectory.durations[:, None] * local).ravel(), trajectory.duration)
     state = trajectory.evaluate(times)
-    speed, width = state.speed, np.diff(times)
-    if not (float(speed.min()) >= -1e-9 and length > 0.0):
-        raise InputError("trajectory", "speed", "is negative or zero throughout", "give a forward drive", float(speed.min()))
+    slowest, width = float(state.speed.min()), np.diff(times)
+    if not (slowest >= -STANDING and length > 0.0):
+        raise InputError("trajectory", "speed", "is negative or zero throughout", "give a forward drive", slowest)
+    speed = np.maximum(state.speed, 0.0)
     doubles = (width[::2] + width[1::2]) / 6.0 * (speed[:-1:2] + 4.0 * speed[1::2] + speed[2::2])
     distance, even = np.concatenate(([0.0], np.cumsum(doubles))), slice(None, None, 2)
     chosen = np.flatnonzero(np.diff(np.floor(distance / step), prepend=-1.0) > 0.0)

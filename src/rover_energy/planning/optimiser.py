@@ -19,7 +19,7 @@ from rover_energy.planning.model import ROWS
 from rover_energy.planning.oracle import Oracle, load_oracle
 from rover_energy.planning.scene_fields import SceneFields
 from rover_energy.planning.stage import CONTROLS, SAMPLES, Variant
-from rover_energy.planning.transcription import MOVING_MARGINS, Programme, opened_to, piece_ratios, split
+from rover_energy.planning.transcription import CHOSEN, MOVING_MARGINS, Programme, opened_to, piece_ratios, split
 
 DENSITY = 6  # dense check: sub-pieces per piece
 BARRIERS = {"fatrop": 0.01, "fatrop-high": 0.1, "fatrop-warm": 1e-5}  # initial barrier parameter
@@ -74,24 +74,28 @@ class Optimiser:
         return oracle
 
     def optimise(
-        self, programme: Programme, *, rounds: int = 2, warm: bool = False, strict: bool = False, max_iterations: int = 150
+        self, programme: Programme, *, rounds: int = 2, warm: bool = False, strict: bool = False, once: bool = False,
+        max_iterations: int = 150,
     ) -> Outcome:
         """Solve, then tighten overshooting samples and re-solve, at most `rounds` times.
 
         `warm` starts near the end of the barrier's decrease, for a guess that is nearly a solution; `strict` leaves no
-        overshoot to a later stretch of time, which a rover that is moving cannot make.
+        overshoot to a later stretch of time, which a rover that is moving cannot make. `once`: no second attempt, for who has
+        another programme to turn to.
         """
         allowed = STRICTLY_ALLOWED if strict else ALLOWED
         programme = self._opened(programme)
-        attempts = WARM_ATTEMPTS if warm else COLD_ATTEMPTS[:1] if strict else COLD_ATTEMPTS
+        attempts = WARM_ATTEMPTS[: 1 if once else None] if warm else COLD_ATTEMPTS[:1] if strict else COLD_ATTEMPTS
         outcome = self._first(programme, attempts, max_iterations)
         outcome.first_solve_seconds = outcome.solve_seconds
         tightened = programme
         for count in range(rounds if outcome.solved else 0):
-            excess = self.dense_excess(programme, outcome.x)  # over the limits themselves, not the tightened ones
+            limits = self.dense_limits(programme, outcome.x)
+            excess = excess_at_samples(programme, limits)  # over the limits themselves, not the tightened ones
             if count == 0:
                 outcome.overshoot = {name: float(excess[..., i].max()) for i, name in enumerate(ROWS)}
-            if np.all(excess <= allowed):
+            over = excess if programme.eased is None else excess_at_samples(programme.uneased, limits)
+            if np.all(over <= allowed):  # the margins are for that, but only where they are whole
                 break
             tightened = tighten(tightened, excess)
             again = self._solve(tightened.with_guess(outcome.x), "fatrop-warm", 40)
@@ -172,12 +176,10 @@ class Optimiser:
             del self._solvers[next(iter(self._solvers))]
         return solver
 
-    def dense_excess(self, programme: Programme, x: Any) -> Any:
-        """(pieces, SAMPLES, rows): how far the limits are exceeded around each sample, found between the samples."""
-        oracle = self.oracle(programme.variant)
-        sub_x, sub_parameters = subdivide(oracle, programme, x, DENSITY)
-        _, limits = oracle.limits(sub_x, sub_parameters)
-        return excess_at_samples(programme, limits)
+    def dense_limits(self, programme: Programme, x: Any) -> Any:
+        """(pieces * DENSITY, SAMPLES, rows): rows of the limits of each piece cut finely."""
+        _, limits = self.oracle(programme.variant).limits(*subdivide(self.oracle(programme.variant), programme, x, DENSITY))
+        return limits
 
 
 def _duration(x: Any) -> float:
@@ -286,7 +288,7 @@ def tighten(programme: Programme, excess: Any) -> Programme:
     """The programme with every overshooting sample held back by what was found around it."""
     rows = programme.limit_rows.reshape(programme.pieces, SAMPLES, len(ROWS))
     margin = 1.2 * excess
-    margin[0, 0] = 0.0
+    margin[0, 0, [name not in CHOSEN for name in ROWS]] = 0.0
     lower, upper = programme.lower_g.copy(), programme.upper_g.copy()
     upper[rows] -= margin
     lower[rows] += np.where(np.isfinite(programme.lower_g[rows]), margin, 0.0)

@@ -27,7 +27,7 @@ from rover_energy.planning.optimiser import Outcome
 from rover_energy.planning.path import Path
 from rover_energy.planning.planned import Clock, PlannedTraverse
 from rover_energy.planning.refusal import Refusal
-from rover_energy.planning.rejoin import Rest
+from rover_energy.planning.rejoin import MOST_REJOINING, Rest
 from rover_energy.planning.repair import corrections, failing, stretch_factor
 from rover_energy.planning.retiming import Timing, TimingError, retime
 from rover_energy.planning.search import SearchFailure, allowance, find_arcs
@@ -37,7 +37,6 @@ from rover_energy.planning.transcription import (
     Motion,
     Programme,
     build_programme,
-    continue_programme,
     to_trajectory,
 )
 from rover_energy.planning.windows import LONG, Windows
@@ -45,7 +44,7 @@ from rover_energy.planning.world import World
 from rover_energy.rover import RoverParameters
 from rover_energy.terrain.surface import Surface
 
-__all__ = ["Clock", "LocalSolver", "PlannedTraverse", "Solver", "plan_traverse", "replan_traverse"]
+__all__ = ["Clock", "LocalSolver", "PlannedTraverse", "Planning", "Solver", "plan_traverse"]
 
 REPAIRS = 4  # certificates after the first
 CORRECTIONS = 2  # further solves with what the certificate found held back
@@ -92,27 +91,15 @@ def plan_traverse(
     """
     motion = start if isinstance(start, Motion) else Motion(*_pose("start", start))
     if solver is not None:
-        return _Planning(world, motion, goal, solver, seconds).run()
+        return Planning(world, motion, goal, solver, seconds).run()
     from rover_energy.planning.worker import SolverProcess
 
     with SolverProcess() as own:
-        return _Planning(world, motion, goal, own, first_seconds).run()
+        return Planning(world, motion, goal, own, first_seconds).run()
 
 
-def replan_traverse(
-    world: World, previous: PlannedTraverse, start: Motion, *, solver: Solver, seconds: float = 1.0
-) -> PlannedTraverse:
-    """Plan on from where the rover is now, near an earlier plan, to the same goal.
-
-    `start.time` and `start.battery_energy` are those of now. The earlier plan is the guess; when that fails, a new path is
-    searched. Raises Refusal, after which the earlier plan, or a stop, is what remains.
-    """
-    goal = previous.trajectory.end_pose
-    return _Planning(world, start, goal, solver, seconds).rerun(previous)
-
-
-class _Planning:
-    """One planning run."""
+class Planning:
+    """One planning run; `replanning.Onward` is that of a rover that drives."""
 
     def __init__(self, world: World, start: Motion, goal: Sequence[float], solver: Solver, seconds: float) -> None:
         self.world, self.start = from_now_on(world, start), within_limits(world, start)
@@ -135,12 +122,12 @@ class _Planning:
         self.clock.lap("transcription", began_build)
         rationed = guess is not fastest
         best = self._by_windows(programme, path, rationed=rationed) if path.length > LONG and not failure else None
-        best = best or self._optimised(programme, path)
+        best = best or self.optimised(programme, path)
         if self.start.speed == 0.0 and (best is None or best.status != "optimal" or self._tardy(best, guess)):
             best = self._surest(best, path, guess, failure)
         if best is None:
             raise self._refusal()
-        return self._finished(best, began)
+        return self.finished(best, began)
 
     def _affordable(self, path: Path, fastest: Timing) -> tuple[Timing, TimingError | None]:
         """The drive that keeps floor, budget and deadline, or the fastest and why there is none along this path.
@@ -200,30 +187,7 @@ class _Planning:
         self.notes.append(f"the {best.status} plan of {best.duration:.2f} s is slower than the one along the searched path")
         return sure
 
-    def rerun(self, previous: PlannedTraverse) -> PlannedTraverse:
-        began = time.perf_counter()
-        elapsed = self.start.time - previous.start.time
-        if 0.0 <= elapsed < previous.duration:
-            best = self._rejoined(previous, elapsed, began)
-            if best is not None:
-                return self._finished(best, began)
-            programme = continue_programme(self.world, self.start, previous.trajectory, elapsed)
-            self.clock.lap("transcription", began)
-            best = self._optimised(programme, previous.path, warm=True)
-            if best is not None:
-                return self._finished(best, began)
-        return self.run()
-
-    def _rejoined(self, previous: PlannedTraverse, elapsed: float, began: float) -> PlannedTraverse | None:
-        """Back onto the earlier plan within some seconds; None when it cannot be, or little of the plan is left."""
-        rest = Rest.after(previous.trajectory, elapsed)
-        if rest is None:
-            return None
-        programme = rest.programme(self.world, self.start, elapsed)
-        self.clock.lap("transcription", began)
-        return self._optimised(programme, previous.path, warm=True, rest=rest)
-
-    def _finished(self, best: PlannedTraverse, began: float) -> PlannedTraverse:
+    def finished(self, best: PlannedTraverse, began: float) -> PlannedTraverse:
         self.clock.lap("total", began)
         best.facts["seconds"] = {name: round(value, 6) for name, value in self.clock.seconds.items()}
         best.facts["notes"] = list(self.notes)
@@ -255,11 +219,11 @@ class _Planning:
         """The fastest drive along the path: the guess, whatever energy it takes."""
         began = time.perf_counter()
         try:
-            return retime(*self._where(path), grid=grid_for(path.length), start_speed=self.start.speed)
+            return retime(*self.where(path), grid=grid_for(path.length), start_speed=self.start.speed)
         except TimingError as failure:
             if failure.reason != "start_speed":
                 raise Refusal.from_timing(failure) from None
-            return retime(*self._where(path), grid=grid_for(path.length))
+            return retime(*self.where(path), grid=grid_for(path.length))
         finally:
             self.clock.lap("retiming", began)
 
@@ -267,20 +231,21 @@ class _Planning:
         """A drive along the path that keeps floor, budget and deadline. Raises TimingError."""
         began = time.perf_counter()
         try:
-            return slow_for_energy(*self._where(path), grid=grid_for(path.length))
+            return slow_for_energy(*self.where(path), grid=grid_for(path.length))
         finally:
             self.clock.lap("retiming", began)
 
-    def _where(self, path: Path) -> tuple[Path, Surface, Environment, RoverParameters, MissionParameters]:
+    def where(self, path: Path) -> tuple[Path, Surface, Environment, RoverParameters, MissionParameters]:
         return path, self.world.surface, self.environment, self.world.rover, self.mission
 
-    def _optimised(
+    def optimised(
         self, programme: Programme, path: Path, *, warm: bool = False, rest: Rest | None = None
     ) -> PlannedTraverse | None:
         self.solver.set_scene(self.world.fields)
         moving = self.start.speed > 0.0
+        options = {} if rest is None else {"once": True, "max_iterations": MOST_REJOINING}
         for _ in range(1 + CORRECTIONS if rest is None else 1):
-            outcome = self._asked(programme, warm=warm, strict=moving, rounds=3 if moving else 2)
+            outcome = self._asked(programme, warm=warm, strict=moving, rounds=3 if moving else 2, **options)
             if outcome is None:
                 return None
             solution = self._trajectory(programme, outcome, rest)

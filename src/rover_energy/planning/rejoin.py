@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rover_energy.planning.stage import CONTROLS
+from rover_energy.planning.model import ROWS
+from rover_energy.planning.stage import CONTROLS, SAMPLES
 from rover_energy.planning.trajectory import Array, Trajectory
-from rover_energy.planning.transcription import Motion, Programme, continue_programme, to_trajectory
+from rover_energy.planning.transcription import Motion, Programme, continue_programme, kept_margins, to_trajectory
 from rover_energy.planning.world import World
 
 WINDOW = 12.0  # [s] after which the earlier plan is met again
 LEAST_REST = 6.0  # [s] of the earlier plan after that; with less, the whole rest is planned anew
 FREE_YAW_ACCELERATION = 1.0  # [rad/s2]
+MOST_REJOINING = 40  # iterations: most need a dozen, and who waits for more can plan the whole rest instead
+EASED_PIECES = 3  # before the joint, over which the margins of a rover that drives fall to those of the earlier plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,8 @@ class Rest:
         last = programme.pieces * (programme.variant.states + CONTROLS)
         lower_x[last + 4], upper_x[last + 4] = -FREE_YAW_ACCELERATION, FREE_YAW_ACCELERATION
         upper_x[last + 7 :] = np.inf
-        return replace(programme, lower_g=lower_g, upper_g=upper_g, lower_x=lower_x, upper_x=upper_x)
+        programme = replace(programme, lower_g=lower_g, upper_g=upper_g, lower_x=lower_x, upper_x=upper_x)
+        return programme.easing(_taken_back(programme, start))
 
     def _motion(self) -> tuple[float, float]:
         """Heading rate and horizontal speed at the joint."""
@@ -71,6 +75,20 @@ class Rest:
         heading, speed = (np.vstack([begun, rest[k:]]) for begun, rest in zip(_rows(new), _rows(old), strict=True))
         durations = np.concatenate([new.durations, old.durations[k:]])
         return Trajectory("unicycle", new.start, durations, heading=heading, speed=speed)
+
+
+def _taken_back(programme: Programme, start: Motion) -> Array:
+    """Margins taken back before the joint: the earlier plan meets its limits there with less, and at its speed none are left."""
+    amount = np.zeros_like(programme.lower_g)
+    count = min(EASED_PIECES * SAMPLES, programme.pieces * SAMPLES)
+    rows = programme.limit_rows.reshape(-1, len(ROWS))[-count:]
+    least = kept_margins(REST)
+    for name, margin in kept_margins(start).items():
+        amount[rows[:, ROWS.index(name)]] = (margin - least.get(name, 0.0)) * np.arange(1, count + 1) / count
+    return amount
+
+
+REST = Motion(0.0, 0.0, 0.0)  # of a plan that begins at rest, which keeps the least margins
 
 
 def _rows(trajectory: Trajectory) -> tuple[Array, Array]:

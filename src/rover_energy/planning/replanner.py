@@ -1,23 +1,30 @@
 """Replanning while driving: watch a drive against its plan, and make the next certified plan from where the rover is.
 
 The next plan starts in the rover's own state of motion, charge and time, and counts on what was measured rather than on
-what was described: constant loads, the array's share of its model, and the work of driving against the plan's.
+what was described: constant loads, the array's share of its model, and the work of driving against the plan's. A rover that
+is on its path keeps the rest of its plan where this still passes; one for whose speed the bus has no power left is planned for
+from the speed to which its governor brings it.
 """
 
 from __future__ import annotations
 
 import math
+import time as clock
 from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rover_energy.environment.scene import Environment
 from rover_energy.planning.certificate import certify
 from rover_energy.planning.departure import from_now_on
 from rover_energy.planning.deviation import Comparison, Deviation, DeviationParameters, Observed
 from rover_energy.planning.evaluation import Profile, evaluate_plan
 from rover_energy.planning.follow import trajectory_path
-from rover_energy.planning.planner import PlannedTraverse, replan_traverse
+from rover_energy.planning.planned import PlannedTraverse
+from rover_energy.planning.replanning import replan_traverse
+from rover_energy.planning.resume import rest_of
+from rover_energy.planning.slowing import carried_speed, scarcer
 from rover_energy.planning.solver import Solver
 from rover_energy.planning.trajectory import Trajectory
 from rover_energy.planning.transcription import Motion
@@ -30,8 +37,8 @@ LEAST_WORK = 300.0  # [J] of driving, planned, from which on its share counts
 WORK_MEMORY = 60.0  # [s] over which it is compared
 ARRAY_MEMORY, LEAST_LIGHT = 10.0, 50.0  # [s], [J]: likewise for the array
 SHARES = (0.5, 2.0)  # between which measured shares are believed
-TOUCHING = 1.002  # share of the power up to which a plan is as it was: many touch it
-SLOWING, SLOWEST = 1.005, 3.0  # beyond the share that power asks for; longest stretch of a plan that is joined again
+#: Within these of its plan's place, heading and speed the rover counts as on it, and the rest can be driven as it stands.
+ON_PATH, ON_COURSE, ON_PACE = 0.05, 0.05, 0.05  # [m], [rad], [m/s]
 WARM_AT = 1.0  # [s] into a plan from which the first replan is rehearsed
 
 
@@ -118,7 +125,7 @@ class Replanner:
             float(p.drive_power[at] + p.turn_power[at]), float(p.battery_energy[at]),
         )  # fmt: skip
         try:
-            self.replan(o, seconds=60.0)
+            self._planned(self._counted_on(o), o, 60.0)
         except Exception:  # a rehearsal of a plan that cannot be replanned still warms what it reaches
             return False
         return True
@@ -146,31 +153,69 @@ class Replanner:
 
     def replan(self, o: Observed, *, seconds: float = 1.0) -> tuple[PlannedTraverse, World]:
         """A certified plan from the observed state, and the world that it counts on. Raises Refusal, InputError."""
+        world = self._counted_on(o)
+        return self._resumed(world, o) or self._planned(world, o, seconds), world
+
+    def _counted_on(self, o: Observed) -> World:
+        """The world with the rover as measured."""
         assert self.followed is not None
         rover = account(self.followed, o.constant_power, array=self.array.value, work=self.work.value)
-        world = self.world if rover == self.world.rover else self.world.with_rover(rover)
-        s = world.surface
-        level, lean = math.cos(float(s.along_slope(o.x, o.y, o.heading))), math.cos(float(s.tilt(o.x, o.y)))
-        heading = self._branch(o.heading)
-        motion = Motion(
-            o.x, o.y, heading, max(0.0, o.speed) * level, o.yaw_rate * lean if o.speed > 0.0 else 0.0,
-            battery_energy=o.battery_energy, time=o.time,
-        )  # fmt: skip
-        return replan_traverse(world, self._guess(world, o), motion, solver=self.solver, seconds=seconds), world
+        return self.world if rover == self.world.rover else self.world.with_rover(rover)
 
-    def _guess(self, world: World, o: Observed) -> PlannedTraverse:
-        """The followed plan as if it had brought the rover here just now, slowed to what the bus is counted on to give.
+    def _resumed(self, world: World, o: Observed) -> PlannedTraverse | None:
+        """The rest of the plan from now on, where the rover is on it and a certificate of here and now passes; else None.
 
-        Power grows with the speed nearly in proportion, so a plan that was as fast as its power allowed can be joined again
-        once it is as much slower as power has become scarcer.
+        A rover that is only late, or has less charge, needs no other motion: it needs to know that what is left still holds.
         """
         assert self.followed is not None
         assert self.comparison is not None
         plan, at = self.followed.plan, self.comparison.plan_time
-        factor = slowdown(self.followed, world, at, self.work.value)
-        if factor > 1.0:
-            plan, at = replace(plan, trajectory=plan.trajectory.stretched(factor)), at * factor
-        return replace(plan, start=replace(plan.start, time=max(0.0, o.time - at)))
+        if plan.trajectory.kind != "unicycle" or not plan.duration - at > LEAST_LEFT:
+            return None
+        began = clock.perf_counter()
+        p = self.followed.profile
+        off = math.remainder(o.heading - float(np.interp(at, p.t, np.unwrap(p.heading))), 2.0 * math.pi)
+        slower = abs(o.speed - float(np.interp(at, p.t, p.speed)))
+        if not (self.comparison.across <= ON_PATH and abs(off) <= ON_COURSE and slower <= ON_PACE):
+            return None
+        if scarcer(p, self.followed.world, world, at):
+            return None
+        rest = rest_of(plan.trajectory, at)
+        begin = rest.evaluate(0.0)
+        x, y, heading = (float(v) for v in rest.start)
+        start = Motion(x, y, heading, float(begin.speed), float(begin.heading_rate), battery_energy=o.battery_energy, time=o.time)
+        left = from_now_on(world, start)
+        certificate = certify(
+            rest, world.surface, light_from(world, o.time), world.rover, left.mission, goal=plan.trajectory.end_pose,
+            keep_outs=world.keep_outs,
+        )  # fmt: skip
+        if not certificate.passed:
+            return None
+        facts = {"solver": "rest", "seconds": {"total": round(clock.perf_counter() - began, 6)}}
+        return PlannedTraverse(start, rest, certificate, plan.path, plan.status, facts)
+
+    def _planned(self, world: World, o: Observed, seconds: float) -> PlannedTraverse:
+        """Another plan from the measured state, near the followed one as if that had brought the rover here just now."""
+        assert self.followed is not None
+        assert self.comparison is not None
+        followed, at = self.followed, self.comparison.plan_time
+        s = world.surface
+        level, lean = math.cos(float(s.along_slope(o.x, o.y, o.heading))), math.cos(float(s.tilt(o.x, o.y)))
+        heading, measured = self._branch(o.heading), max(0.0, o.speed)
+        speed = self._carried(world, o, measured)
+        turn = o.yaw_rate * speed / measured if measured > 0.0 else 0.0
+        motion = Motion(o.x, o.y, heading, speed * level, turn * lean, battery_energy=o.battery_energy, time=o.time)
+        previous = replace(followed.plan, start=replace(followed.plan.start, time=max(0.0, o.time - at)))
+        less = scarcer(followed.profile, followed.world, world, at)
+        return replan_traverse(world, previous, motion, solver=self.solver, seconds=seconds, scarcer=less)
+
+    def _carried(self, world: World, o: Observed, speed: float) -> float:
+        """The measured speed [m/s], or the lower one that the bus can carry where power has become scarcer than planned."""
+        assert self.followed is not None
+        assert self.comparison is not None
+        if world.rover == self.followed.world.rover or not speed > 0.0:
+            return speed
+        return carried_speed(self.followed.profile, self.followed.world, world, self.comparison.plan_time, speed, o.yaw_rate)
 
     def _branch(self, heading: float) -> float:
         """The heading on the branch of the plan where the rover is, so that no full turn is added."""
@@ -180,30 +225,16 @@ class Replanner:
         return planned + math.remainder(heading - planned, 2.0 * math.pi)
 
 
-def slowdown(followed: Followed, world: World, at: float, work: float) -> float:
-    """How much longer the rest of the followed plan from a time [s] on must take on the powers of another account; 1 for none.
-
-    work : energy of driving over that which the plan counts on [-].
-    """
-    p, own, new = followed.profile, followed.world.rover, world.rover
-    ahead = p.t >= at
-    brighter = new.pv.area / own.pv.area if own.pv.area > 0.0 else 1.0
-    loads = new.loads.base_power + new.loads.inference_power
-    room = (p.available_power + (brighter - 1.0) * p.pv_power - loads)[ahead]
-    asked = work * (p.drive_power + p.turn_power)[ahead]
-    if room.size == 0 or not float(room.min()) > 0.0:
-        return SLOWEST
-    share = float(np.max(asked / room))
-    return min(SLOWING * share, SLOWEST) if share > TOUCHING else 1.0
-
-
 def profile_of(plan: PlannedTraverse, world: World) -> Profile:
     """What a plan does from its own start on."""
-    scene = world.environment
-    if plan.start.time > 0.0 and scene.times.size > 1:
-        scene = replace(scene, times=scene.times - plan.start.time)
     left = from_now_on(world, plan.start)
-    return evaluate_plan(plan.trajectory, world.surface, scene, world.rover, left.mission)
+    return evaluate_plan(plan.trajectory, world.surface, light_from(world, plan.start.time), world.rover, left.mission)
+
+
+def light_from(world: World, time: float) -> Environment:
+    """The environment with its clock begun at a time [s]."""
+    scene = world.environment
+    return replace(scene, times=scene.times - time) if time > 0.0 and scene.times.size > 1 else scene
 
 
 def account(followed: Followed, constant: float, *, array: float, work: float) -> RoverParameters:

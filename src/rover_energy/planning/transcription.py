@@ -28,9 +28,10 @@ POWER_MARGIN = 0.10  # [W] kept from the start, about what the certificate asks 
 #: Margins kept from the start by a rover that drives, in each row's scale: it has no time for a second solve, and cannot
 #: stretch time to mend what overshoots between samples.
 MOVING_MARGINS = {
-    "power_left": 0.6 / POWER_SCALE, "power_right": 0.6 / POWER_SCALE, "speed": 0.0025, "yaw_rate": 0.015,
+    "power_left": 0.6 / POWER_SCALE, "power_right": 0.6 / POWER_SCALE, "speed": 0.0025, "acceleration": 0.01, "yaw_rate": 0.015,
     "curvature_left": 0.004, "curvature_right": 0.004, "along_slope": 4e-4, "tilt": 4e-4,
 }  # fmt: skip
+CHOSEN = ("power_left", "power_right", "acceleration")  # rows that a rover decides even at the instant of a given motion
 ENERGY_MARGIN = 2.0  # [J] kept above the floor for the quadrature
 DEADLINE_SHARE = 0.998  # of the time allowed
 LEAST_UNIT = 0.02  # [s]
@@ -84,11 +85,22 @@ class Programme:
     lower_g: Any
     upper_g: Any
     held: Any = None  # by how much bounds are drawn in after they were opened (`holding_back`)
+    eased: Any = None  # by how much bounds stand nearer to the limits than a driving rover's margins ask for
     reference: Any = None  # the first guess, to which bounds of place may open (`opened_to`); None: `x`
 
     def with_guess(self, x: Any) -> Programme:
         """The same from another guess; the reference stays."""
         return replace(self, x=x, reference=self.x if self.reference is None else self.reference)
+
+    def easing(self, amount: Any) -> Programme:
+        """The same with bounds wider by `amount`, of the shape of `lower_g`, at the cost of a driving rover's margins."""
+        eased = amount if self.eased is None else self.eased + amount
+        return replace(self, lower_g=self.lower_g - amount, upper_g=self.upper_g + amount, eased=eased)
+
+    @property
+    def uneased(self) -> Programme:
+        """The same with its margins whole."""
+        return self if self.eased is None else replace(self.easing(-self.eased), eased=None)
 
     def keeping_energy(self, slack: float) -> Programme:
         """The same with `slack` [J] more above the floor and below the budget."""
@@ -173,10 +185,11 @@ def _programme(
     elapsed = np.concatenate(([0.0], np.cumsum(ratios)))
     parameters = np.concatenate([[pieces, start.time], world.constants, np.column_stack([ratios, elapsed[:-1]]).ravel()])
     lower_g, upper_g = _constraint_bounds(world, variant, pieces, start, heading, goal)
-    rows = limit_rows(variant, pieces).reshape(-1, len(ROWS))[1:]
+    rows = limit_rows(variant, pieces).reshape(-1, len(ROWS))
     for name, margin in kept_margins(start).items():
-        upper_g[rows[:, ROWS.index(name)]] -= margin
-        lower_g[rows[:, ROWS.index(name)]] += margin  # minus infinity stays
+        held = rows[0 if start.speed > 0.0 and name in CHOSEN else 1 :, ROWS.index(name)]
+        upper_g[held] -= margin
+        lower_g[held] += margin  # minus infinity stays
     lower_x, upper_x = _variable_bounds(world, variant, pieces, float(elapsed[-1]))
     return Programme(variant, pieces, guess, parameters, lower_x, upper_x, lower_g, upper_g)
 
@@ -241,9 +254,10 @@ def _constraint_bounds(
     low, high = _row_bounds(limits.along_slope, limits.tilt)
     rows = limit_rows(variant, pieces).reshape(pieces, SAMPLES, len(ROWS))
     lower[rows], upper[rows] = low, high
-    # the first sample is given: its curvature rows read 0 <= 0 at rest, which no interior point satisfies
-    upper[rows[0, 0, :]] = np.where(np.isfinite(high), high + 1.0, high)
-    lower[rows[0, 0, :]] = np.where(np.isfinite(low), low - 1.0, low)
+    # what the given state decides is the certificate's matter: at rest curvature rows read 0 <= 0, which no interior point meets
+    given = [index for index, name in enumerate(ROWS) if name not in (CHOSEN if start.speed > 0.0 else ())]
+    upper[rows[0, 0, given]] = np.where(np.isfinite(high), high + 1.0, high)[given]
+    lower[rows[0, 0, given]] = np.where(np.isfinite(low), low - 1.0, low)[given]
     free = world.rover.limits.acceleration * 2.0
     energies = _start_energies(world, start, variant)
     state = np.array([start.x, start.y, heading, start.heading_rate, 0.0, start.speed, 0.0, *energies])
@@ -257,7 +271,11 @@ def _constraint_bounds(
 
 
 #: How far the bounds of place may open: the share of each limit that the optimiser holds back, and of the clearance [m].
-OPENING = {"along_slope": 1.0 - HELD_BACK["along_slope"], "tilt": 2.0 * (1.0 - HELD_BACK["tilt"]), "clearance": 0.06}
+#: The curvature opens by the margin of a rover that drives: it may be in the narrowest turn already, and has no wider one left.
+OPENING = {
+    "along_slope": 1.0 - HELD_BACK["along_slope"], "tilt": 2.0 * (1.0 - HELD_BACK["tilt"]), "clearance": 0.06,
+    "curvature_left": 1.0, "curvature_right": 1.0,
+}  # fmt: skip
 
 
 def opened_to(programme: Programme, limits: Any) -> Programme:
@@ -268,6 +286,7 @@ def opened_to(programme: Programme, limits: Any) -> Programme:
     """
     rows = programme.limit_rows.reshape(programme.pieces, SAMPLES, len(ROWS))
     lower, upper = programme.lower_g.copy(), programme.upper_g.copy()
+    eased = np.zeros_like(lower)
     for name, share in OPENING.items():
         index = rows[:, :, ROWS.index(name)].ravel()
         value = limits[:, :, ROWS.index(name)].ravel()
@@ -276,10 +295,14 @@ def opened_to(programme: Programme, limits: Any) -> Programme:
                 continue
             most = share if name == "clearance" else share * np.abs(bound[index])
             excess = np.clip(sign * (value - bound[index]), 0.0, most)
-            bound[index] += sign * maximum_filter1d(excess, 7)
+            wider = maximum_filter1d(excess, 7)
+            bound[index] += sign * wider
+            if name in MOVING_MARGINS and name.startswith("curvature"):
+                eased[index] += wider
     if programme.held is not None:
         lower, upper = lower + programme.held, upper - programme.held
-    return replace(programme, lower_g=lower, upper_g=upper)
+    eased = eased if programme.eased is None else eased + programme.eased
+    return replace(programme, lower_g=lower, upper_g=upper, eased=eased if np.any(eased) else None)
 
 
 def _start_energies(world: World, start: Motion, variant: Variant) -> list[float]:

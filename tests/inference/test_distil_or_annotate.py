@@ -1,0 +1,109 @@
+"""Decisions against looking at every number of labels, break-even prices by hand, and curves that promise nothing unmeasured."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rover_energy.errors import InputError
+from rover_energy.inference.distil_or_annotate import Curve, Method, break_even, decide, pooled
+
+ANNOTATE = Curve((0.0, 60.0, 180.0, 560.0, 1560.0), (0.25, 0.33, 0.48, 0.61, 0.72), 5.0, 0.01)
+DISTIL = Curve((0.0, 60.0, 180.0), (0.70, 0.75, 0.79), 70.0, 0.02)
+
+
+def test_pooling_gives_the_nearest_rising_sequence() -> None:
+    isotonic = pytest.importorskip("sklearn.isotonic", reason="scikit-learn is not installed")
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        values = rng.normal(size=int(rng.integers(1, 15)))
+        wanted = isotonic.isotonic_regression(values)
+        assert pooled(values.tolist()) == pytest.approx(wanted.tolist())
+
+
+def test_curves() -> None:
+    assert ANNOTATE.at(60.0) == 0.33
+    assert 0.33 < ANNOTATE.at(100.0) < 0.48
+    assert ANNOTATE.at(1e9) == 0.72, "nothing beyond the last point is promised"
+    assert math.isnan(Curve((20.0, 60.0), (0.1, 0.2)).at(10.0))
+    assert ANNOTATE.needed(0.48) == 180
+    assert ANNOTATE.needed(0.9) == math.inf
+    assert ANNOTATE.at(ANNOTATE.needed(0.55)) >= 0.55 > ANNOTATE.at(ANNOTATE.needed(0.55) - 1)
+    assert Curve((0.0, 10.0, 20.0), (0.5, 0.7, 0.6)).at(20.0) == pytest.approx(0.65), "a chance loss is evened out"
+    assert ANNOTATE.affordable(35.0, 30.0) == 0
+    assert ANNOTATE.affordable(35.02, 30.0) == 1
+    assert ANNOTATE.affordable(4.9, 30.0) == -1
+    assert ANNOTATE.affordable(1e9, 30.0) == 1560
+    assert Curve((0.0, 5.0), (0.1, 0.2)).affordable(0.0, 0.0) == 5, "labels may be free"
+
+
+def test_break_even_by_hand() -> None:
+    assert break_even(ANNOTATE, Curve((0.0,), (0.61,), 65.0)) == pytest.approx(60.0 / 560.0 - 0.01)
+    assert math.isnan(break_even(ANNOTATE, Curve((0.0,), (0.9,), 65.0))), "no number of labels is known to get there"
+    assert break_even(ANNOTATE, Curve((0.0,), (0.61,), 5.0)) == 0.0
+    price = break_even(ANNOTATE, DISTIL)
+    for factor, wanted in ((0.9, Method.ANNOTATE), (1.1, Method.DISTIL)):
+        alone = (Method.ANNOTATE, Method.DISTIL)
+        budget = 1.001 * ANNOTATE.energy(ANNOTATE.needed(0.70), factor * price) if factor < 1 else 71.0
+        made = decide(ANNOTATE, DISTIL, label_energy=factor * price, budget=budget, allowed=alone, resolution=0.0)
+        assert made.method is wanted, made.reason
+
+
+def test_budgets_and_prices_change_the_way() -> None:
+    rich = decide(ANNOTATE, DISTIL, label_energy=30.0, budget=1e6)
+    assert rich.method is Method.HYBRID
+    assert rich.quality >= 0.79 - 0.005
+    poor = decide(ANNOTATE, DISTIL, label_energy=30.0, budget=100.0)
+    assert (poor.method, poor.labels) == (Method.DISTIL, 0)
+    assert decide(ANNOTATE, DISTIL, label_energy=0.0, budget=69.0).method is Method.ANNOTATE
+    broke = decide(ANNOTATE, DISTIL, label_energy=30.0, budget=1.0)
+    assert broke.method is Method.NONE
+    assert "the least takes 5 J" in broke.reason
+    good = decide(ANNOTATE, DISTIL, label_energy=30.0, budget=1e6, before=0.8)
+    assert good.method is Method.NONE
+    assert "promises more" in good.reason
+    assert decide(ANNOTATE, DISTIL, label_energy=30.0, budget=1e6, allowed=[Method.ANNOTATE]).method is Method.ANNOTATE
+    assert decide(ANNOTATE, DISTIL, label_energy=30.0, budget=1e6, available=0).method is Method.DISTIL
+
+
+shares = st.floats(0.0, 1.0)
+curves = st.builds(
+    lambda q, fixed, each, first: Curve(tuple(first + 7.0 * i for i in range(len(q))), tuple(q), fixed, each),
+    st.lists(shares, min_size=1, max_size=5), st.floats(0.0, 50.0), st.floats(0.0, 1.0), st.sampled_from([0.0, 3.0]),
+)  # fmt: skip
+
+
+@given(curves, curves, st.floats(0.0, 5.0), st.floats(0.0, 300.0), shares)
+def test_as_good_as_looking_at_every_number(a: Curve, d: Curve, price: float, budget: float, before: float) -> None:
+    made = decide(a, d, label_energy=price, budget=budget, before=before, resolution=0.01)
+    every = [
+        (curve.at(n), curve.energy(n, price))
+        for curve in (a, d)
+        for n in range(int(curve.labels[0]), int(curve.labels[-1]) + 1)
+        if curve.energy(n, price) <= budget
+    ]
+    best = max((q for q, _ in every), default=0.0)
+    if made.method is Method.NONE:
+        assert not best > before + 0.01
+        return
+    assert made.energy <= budget * (1.0 + 1e-9) + 1e-6
+    assert made.quality > before
+    assert made.quality >= best - 0.01 - 1e-9
+    assert made.energy <= min(e for q, e in every if q >= max(best - 0.01, np.nextafter(before, 1.0))) + 1e-9
+
+
+def test_bad_input() -> None:
+    for call in (
+        lambda: Curve((), ()), lambda: Curve((0.0, 0.0), (0.1, 0.2)), lambda: Curve((0.0,), (math.nan,)),
+        lambda: Curve((0.0,), (0.5,), math.nan), lambda: Curve((-1.0,), (0.5,)),
+        lambda: decide(ANNOTATE, DISTIL, label_energy=math.nan, budget=1.0),
+        lambda: decide(ANNOTATE, DISTIL, label_energy=1.0, budget=math.nan),
+        lambda: decide(ANNOTATE, DISTIL, label_energy=1.0, budget=1.0, before=math.nan),
+        lambda: decide(ANNOTATE, DISTIL, label_energy=1.0, budget=1.0, available=math.nan),
+    ):  # fmt: skip
+        with pytest.raises(InputError):
+            call()
