@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "telemetry"))  # th
 from bag_cases import write_rosbag
 from test_run_audit import drive_entries
 
+from rover_energy.inference.analyst import PRICES
 from rover_energy.inference.learning import analyst_build
 from rover_energy.inference.store import Store, write_store
 
@@ -79,6 +80,7 @@ def test_a_damaged_bag_answers_with_3(bag: Path, tmp_path: Path) -> None:
 def test_with_tables_within_joules(bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("TRAINING_LOGS", 2), ("TEST_LOGS", 1), ("QUESTIONS", 60)):
         monkeypatch.setattr(analyst_build, name, value)
+    monkeypatch.setattr(analyst_build, "meter", lambda _: PRICES)  # those of the analyst without tables, to compare with
     write_store(tmp_path / "variants.yaml", Store.of(analyst_build.build_analyst(tmp_path, 0)))
     audit = tmp_path / "out" / "audit.json"
     assert rover_energy("audit", bag, "--out", audit.parent).code == 1, "a limit was broken"
