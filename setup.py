@@ -38,11 +38,12 @@ EXTRAS["tables"] = ["polars>=1.0"]
 EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbags~=0.11.9", "setproctitle>=1.3"]
 EXTRAS["views"] = VIEWS  # not in "all": Rerun's viewer alone takes 300 MB
 # Learning and deployment of networks; on Linux without a GPU take the CPU build of torch from its own index.
-EXTRAS["infer"] = ["torch>=2.6", "scikit-learn>=1.5", "onnx>=1.17", "onnxruntime>=1.20", "zeus>=0.12"]
+EXTRAS["infer"] = ["torch>=2.6", "scikit-learn>=1.5", "onnx>=1.17", "onnxruntime>=1.20", "zeus>=0.12", "river>=0.22"]
 EXTRAS["test"] = [
     "pytest>=8",
     "pytest-timeout>=2.3",
     "hypothesis>=6.100",
+    "rouge-score>=0.1.2",
     "ruff~=0.17.6",
     "mypy~=2.4.1",
     "types-PyYAML",

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from rover_energy.cli.arguments import SOURCE, AsJson, Quiet, check_number
+from rover_energy.cli.ask import ask
 from rover_energy.cli.learn import learn
 from rover_energy.errors import EXIT_FAILED, InputError
 
 app = typer.Typer(
     help="Neural networks as loads on the bus: variants, grants, figures.", no_args_is_help=True, rich_markup_mode="markdown"
 )
+app.command()(ask)
 app.command()(learn)
 
 Seeds = Annotated[str, typer.Option("--seeds", help="Seeds of everything random, comma-separated", metavar="N,N,...")]

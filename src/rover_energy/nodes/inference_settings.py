@@ -46,6 +46,27 @@ class AccountantParameters(NodeParameters):
 
 
 @dataclass(frozen=True)
+class SentinelParameters(NodeParameters):
+    """The telemetry sentinel."""
+
+    store: str = parameter("", description="YAML or JSON file with the variants, see rover-energy infer")
+    period: float = parameter(1.0, unit="s", minimum=0.1, maximum=600.0, description="of a row of telemetry, by its time stamps")
+    report: float = parameter(1.0, unit="s", minimum=0.1, maximum=600.0, description="real time between two diagnostics")
+    threshold: float = parameter(
+        0.0, minimum=0.0, maximum=1e3, description="score [nat] above which it is an anomaly; 0: that of the artefact, by depth",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AnalystParameters(NodeParameters):
+    """The log analyst."""
+
+    store: str = parameter("", description="YAML or JSON file with the variants, see rover-energy infer")
+    lines: int = parameter(5000, minimum=10, maximum=10**6, description="of the log that are kept")
+    sample: float = parameter(1.0, unit="s", minimum=0.1, maximum=3600.0, description="between two samples of a part in the log")
+
+
+@dataclass(frozen=True)
 class LearningParameters(NodeParameters):
     """The learning planner."""
 
@@ -77,4 +98,5 @@ def floor_of(settings: ManagerParameters | AccountantParameters) -> FloorReserve
 
 INFERENCE: dict[str, type[NodeParameters]] = {"inference_manager": ManagerParameters, "energy_accountant": AccountantParameters}
 INFERENCE |= {"terrain_classifier": TerrainClassParameters}
+INFERENCE |= {"telemetry_sentinel": SentinelParameters, "log_analyst": AnalystParameters}
 INFERENCE |= {"learning_planner": LearningParameters}

@@ -61,7 +61,7 @@ SYSTEMS = {
     "grants": "sol_figures", "cascade": "cascade_figures", "experts": "experts_figures", "recommend": "recommend_figures",
     "tiers": "tiers_figures", "metering": "metering_figures", "footprint": "footprint_figures", "sizes": "sizes_figures",
     "spiking": "spiking_figures", "activations": "activation_figures", "integers": "integer_figures",
-    "ternary": "ternary_figures", "distil": "distil_figures", "confidant": "confidant_figures",
+    "ternary": "ternary_figures", "nrgpt": "nrgpt_figures", "distil": "distil_figures", "confidant": "confidant_figures",
 }  # fmt: skip
 
 

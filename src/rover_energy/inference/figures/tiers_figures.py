@@ -1,4 +1,8 @@
-"""Figures of the tiers: the log's memory with all 27 combinations of tiers, and a chooser that learnt from runs of them all."""
+"""Figures of the tiers: the log's memory with all 27 combinations of tiers, and a chooser that learnt from runs of them all.
+
+Twice: on a log of text lines with operations as prices and a forest as chooser, and for the analyst that flies, with joules of
+processor time as prices and a table as chooser.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from numpy.typing import NDArray
 
 from rover_energy.inference.extras import need
 from rover_energy.inference.figures.figure import Figure
+from rover_energy.inference.learning.analyst_build import TEST_LOGS, TRAINING_LOGS, calibrated, collect, evaluate, learn, meter
 from rover_energy.inference.tasks.telemetry_log import MODULES, Question, answer, ask, right, write_log
 from rover_energy.inference.tiers import choose_by_price, choose_by_quality, combinations, fixed, outcome, threshold_for
 
@@ -63,10 +68,33 @@ def one_seed(seed: int) -> dict[str, float]:
     }  # fmt: skip
 
 
+def analyst_seed(seed: int, prices: tuple[float, ...]) -> dict[str, float]:
+    """The analyst on event logs: table from some logs, threshold from others, test on others again."""
+    first = 1000 * (seed + 1)
+    made = learn(*collect(range(first, first + TRAINING_LOGS)), prices)
+    made = calibrated(made, *collect(range(first + 100, first + 100 + TEST_LOGS)))
+    cells, quality, counts, lengths = collect(range(first + 200, first + 200 + TEST_LOGS))
+    expected, costs, true = evaluate(made, cells, counts, lengths)
+    constant = fixed(quality, true)
+    high = constant[-1]
+    own = outcome(choose_by_quality(expected, costs, made.thresholds["full"]), quality, true)
+    spent = [outcome(choose_by_price(expected, costs, w), quality, costs)[1] for w in PRICES / costs.mean()]
+    cheapest = np.where(quality > 0.0, true, np.inf).min(axis=1)
+    return {
+        "saving": 100.0 * (1.0 - own[1] / high[1]), "loss": 100.0 * (high[0] - own[0]),
+        "above_fixed": 100.0 * (own[0] - max((q for q, c in constant if c <= own[1]), default=0.0)),
+        "rises": float(np.sum(np.diff(spent) > 1e-12)),
+        "oracle": 100.0 * (1.0 - float(np.where(np.isfinite(cheapest), cheapest, true.min(axis=1)).mean()) / high[1]),
+    }  # fmt: skip
+
+
 def figures(seeds: Sequence[int]) -> list[Figure]:
     """Rows of the table."""
     found = [one_seed(seed) for seed in seeds]
     column = {name: tuple(f[name] for f in found) for name in found[0]}
+    prices = meter()
+    flown = [analyst_seed(seed, prices) for seed in seeds]
+    analyst = {name: tuple(f[name] for f in flown) for name in flown[0]}
     paper = "LoCoMo, LongMemEval and HotpotQA need language models: not comparable"
     kind = "generated world"
     return [
@@ -84,4 +112,8 @@ def figures(seeds: Sequence[int]) -> list[Figure]:
         Figure("BudgetMem", "quality lost against all high [pt]", column["loss"], 1.0, False, kind),
         Figure("BudgetMem", "quality above the best fixed tiers at its cost [pt]", column["above_fixed"], 0.0, True, kind),
         Figure("BudgetMem", "times that cost rises with its price", column["rises"], 0.0, False, kind),
+        Figure("analyst", "joules saved against all high [%]", analyst["saving"], 25.0, True, kind, analyst["oracle"], "known"),
+        Figure("analyst", "right answers lost against all high [pt]", analyst["loss"], 1.0, False, kind),
+        Figure("analyst", "above the best fixed tiers at its cost [pt]", analyst["above_fixed"], 0.0, True, kind),
+        Figure("analyst", "times that cost rises with its price", analyst["rises"], 0.0, False, kind),
     ]

@@ -27,8 +27,8 @@ def plain(x: Any, weights: Any, name: str) -> Any:
     return x @ weights.T
 
 
-def make_weights(seed: int, size: Size) -> dict[str, Any]:
-    """Weights by name, to be trained."""
+def make_weights(seed: int, size: Size, vocabulary: int = VOCABULARY, context: int = CONTEXT) -> dict[str, Any]:
+    """Weights by name, to be trained; `context`: the longest sequence."""
     torch = seeded(seed)
     d = size.width
 
@@ -36,14 +36,14 @@ def make_weights(seed: int, size: Size) -> dict[str, Any]:
         return (torch.randn(rows, columns) * columns**-0.5).requires_grad_()
 
     p = {
-        "embedding": (0.5 * torch.randn(VOCABULARY, d)).requires_grad_(),
-        "place": (0.1 * torch.randn(CONTEXT, d)).requires_grad_(),
+        "embedding": (0.5 * torch.randn(vocabulary, d)).requires_grad_(),
+        "place": (0.1 * torch.randn(context, d)).requires_grad_(),
     }
     for b in range(size.blocks):
         p |= {f"{b}.{name}": matrix(d, d) for name in ("q", "k", "v", "o")}
         p |= {f"{b}.up": matrix(4 * d, d), f"{b}.down": matrix(d, 4 * d)}
         p |= {f"{b}.{name}": torch.ones(d, requires_grad=True) for name in ("gain1", "gain2")}
-    return p | {"gain": torch.ones(d, requires_grad=True), "head": matrix(VOCABULARY, d)}
+    return p | {"gain": torch.ones(d, requires_grad=True), "head": matrix(vocabulary, d)}
 
 
 def normed(x: Any, gain: Any) -> Any:
@@ -53,17 +53,22 @@ def normed(x: Any, gain: Any) -> Any:
 
 def hidden(p: dict[str, Any], tokens: Any, size: Size, linear: Linear = plain) -> Any:
     """States (n, length, width) before the head."""
-    functional = torch_of().nn.functional
-    n, length = tokens.shape
-    x = p["embedding"][tokens] + p["place"][:length]
+    x = p["embedding"][tokens] + p["place"][: tokens.shape[1]]
     for b in range(size.blocks):
-        a = normed(x, p[f"{b}.gain1"])
-        q, k, v = (linear(a, p[f"{b}.{name}"], f"{b}.{name}").view(n, length, size.heads, -1).transpose(1, 2) for name in "qkv")
-        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(n, length, -1)
-        x = x + linear(mixed, p[f"{b}.o"], f"{b}.o")
-        f = functional.gelu(linear(normed(x, p[f"{b}.gain2"]), p[f"{b}.up"], f"{b}.up"))
-        x = x + linear(f, p[f"{b}.down"], f"{b}.down")
+        x = block(p, x, b, size.heads, linear)
     return x
+
+
+def block(p: dict[str, Any], x: Any, b: int, heads: int, linear: Linear = plain) -> Any:
+    """One block: attention to what came before, then a perceptron, each added to the states (n, length, width)."""
+    functional = torch_of().nn.functional
+    n, length, _ = x.shape
+    a = normed(x, p[f"{b}.gain1"])
+    q, k, v = (linear(a, p[f"{b}.{name}"], f"{b}.{name}").view(n, length, heads, -1).transpose(1, 2) for name in "qkv")
+    mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(n, length, -1)
+    x = x + linear(mixed, p[f"{b}.o"], f"{b}.o")
+    f = functional.gelu(linear(normed(x, p[f"{b}.gain2"]), p[f"{b}.up"], f"{b}.up"))
+    return x + linear(f, p[f"{b}.down"], f"{b}.down")
 
 
 def logits(p: dict[str, Any], tokens: Any, size: Size, linear: Linear = plain) -> Any:
