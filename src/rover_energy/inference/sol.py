@@ -120,7 +120,7 @@ def write_script(p: SolParameters, seed: int) -> Script:
 
 @dataclass
 class SolResult:
-    """What came of it. worth: sum of weight x quality of answers within their deadline; energy: battery at the end of each period [J]."""
+    """What came of it. worth: sum of weight x quality of answers within their deadline; energy: battery after each period [J]."""
 
     receipts: list[Receipt] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
