@@ -56,6 +56,8 @@ def upper_bound(script: Script, grants: Sequence[Grant], store: Store, reserve: 
             value.append(request.weight * v.quality)
             owner.append(i)
             bin_.append(k)
+    if not cost:
+        return 0.0  # nothing can be answered in time
     n, requests, bins = len(cost), len(script.requests), np.array(bin_, dtype=int)
     rows = np.concatenate((owner, requests + bins, requests + len(grants) + bins))
     entries = np.concatenate((np.ones(n), cost, area))

@@ -94,7 +94,7 @@ def train_super(data: Data, seed: int, epochs: int = 12) -> Any:
     return _train_rectified(build_super(), data, seed, epochs)
 
 
-def train_deep(data: Data, seed: int, epochs: int = 10) -> Any:
+def train_deep(data: Data, seed: int, epochs: int = 5) -> Any:
     """The deep and thin network, trained with the labels."""
     return _train_rectified(build_deep(), data, seed, epochs)
 
