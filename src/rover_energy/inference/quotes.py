@@ -116,10 +116,10 @@ def fit_quotes(
 def _huber(matrix: Array) -> Array:
     """Weights w for which matrix w is near 1, by iteratively reweighted least squares; exact data stay exact."""
     trust = np.ones(len(matrix))
-    weights = np.zeros(matrix.shape[1])
+    weights: Array = np.zeros(matrix.shape[1])
     for _ in range(ROUNDS):
         root = np.sqrt(trust)
-        weights, *_ = np.linalg.lstsq(matrix * root[:, None], root, rcond=None)
+        weights = np.asarray(np.linalg.lstsq(matrix * root[:, None], root, rcond=None)[0], dtype=float)
         error = np.abs(matrix @ weights - 1.0)
         scale = max(1.4826 * float(np.median(error)), 1e-12)
         trust = np.minimum(1.0, HUBER * scale / np.maximum(error, 1e-12))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rover_energy.inference.cascade import SCORES, Cascade, accuracy_curve, area_under, free_energy
+from rover_energy.inference.cascade import SCORES, Cascade, Score, accuracy_curve, area_under, free_energy
 from rover_energy.inference.figures.figure import Figure
 from rover_energy.inference.figures.terrain_networks import terrain
 from rover_energy.inference.learning.classifiers import operations
@@ -41,7 +41,7 @@ def one_seed(seed: int) -> dict[str, float]:
         right[part] = {name: logits[name].argmax(axis=1) == y.numpy() for name in logits}
         right[part]["logits"] = logits["small"]
     temperature = max(TEMPERATURES, key=lambda t: _area(free_energy(right["c"]["logits"], t), right["c"]))
-    scores = {**SCORES, "energy": partial(free_energy, temperature=temperature)}
+    scores: dict[str, Score] = {**SCORES, "energy": partial(free_energy, temperature=temperature)}
     for name, score in scores.items():
         calibrated, tested = score(right["c"]["logits"]), score(right["t"]["logits"])
         cascade = Cascade.calibrate(calibrated, swift, super_)
