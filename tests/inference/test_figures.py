@@ -11,7 +11,7 @@ import pytest
 
 from rover_energy.errors import InputError, MissingExtraError
 from rover_energy.inference.extras import need
-from rover_energy.inference.figures.figure import SYSTEMS, Figure, compute, shown
+from rover_energy.inference.figures.figure import SYSTEMS, TITLES, Figure, comparable, compute, shown
 from rover_energy.inference.tasks.telemetry_log import answer, ask, right, write_log
 from rover_energy.inference.tasks.telemetry_tokens import LEVELS, make_sequences
 
@@ -26,7 +26,11 @@ def test_every_seed_must_keep_the_bound() -> None:
     assert not replace(ROW, wanted=0.1, values=(0.5, math.nan)).reached
     assert not replace(ROW, wanted=0.9, values=(math.nan,), at_least=False).reached
     assert not replace(ROW, values=()).reached
-    assert ROW.row() == ("s", "w", "0.6 [0.5, 0.7]", ">= 0.6", "NO", "0.4 (plain)", "measured")
+    assert ROW.row() == ("s", "w", "0.6 [0.5, 0.7]", ">= 0.6", "NO", "0.4 (plain)", "measured", "")
+    assert len(ROW.row()) == len(TITLES)
+    known = replace(ROW, paper="9.1x on phones: other hardware")
+    assert known.row()[-1] == "9.1x on phones"
+    assert comparable([known, ROW, known]) == ["s: 9.1x on phones: other hardware"]
     assert shown((1.0,)) == "1"
 
 

@@ -79,6 +79,16 @@ def test_energy_counts_spikes(data: classifiers.Data, network) -> None:  # type:
     assert found["ann"] == pytest.approx(4.6e-12 * sum(macs))
 
 
+def test_a_budget_keeps_spikes_down(data: classifiers.Data, network) -> None:  # type: ignore[no-untyped-def]
+    shares = []
+    for budget in (float("inf"), 0.06):
+        made = spiking.retrain(spiking.convert(network, data.x[:200], 1), data, 0, 4, 500, budget=budget)
+        spent = spiking.energy(made, network, data.test_x)
+        shares.append(spent["conservative"] / spent["ann"])
+    assert shares[1] < 0.08 < shares[0]
+    assert made.operations(data.x[:1]) == classifiers.operations(network)
+
+
 def test_quantised_activations(data: classifiers.Data, network) -> None:  # type: ignore[no-untyped-def]
     fine = activations.Quantised(network, activations.calibrate(network, data.x, 12), 12)
     assert torch.allclose(fine(data.x[:50]), network(data.x[:50]), atol=0.05)
@@ -107,6 +117,11 @@ def test_outliers_and_smoothing_keep_the_function() -> None:
     exact = integers.smooth_quant(loud, tokens, SIZE, 16)
     exact.bits = 16
     assert torch.allclose(language.hidden(loud, tokens, SIZE, exact), wanted, atol=0.02)
+    for between in ("0.o", "0.qk"):  # what comes behind v or meets k is divided by what the weights before are multiplied with
+        exact.smooth[between] = 0.5 * torch.randn(SIZE.width)
+    exact.observe(loud, tokens)
+    assert torch.allclose(language.hidden(loud, tokens, SIZE, exact), wanted, atol=0.02)
+    assert not torch.allclose(exact.rows("0.v") * exact.weight(loud["0.v"], "0.v"), loud["0.v"], atol=0.02)
     coarse = integers.naive(loud, tokens, SIZE, 4)
     smooth = integers.smooth_quant(loud, tokens, SIZE, 4)
     learnt = integers.mobile_quant(loud, tokens, SIZE, 4, 0, epochs=30)

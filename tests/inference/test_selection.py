@@ -14,6 +14,7 @@ from inference_cases import variant
 from rover_energy.errors import InputError
 from rover_energy.inference import recommend
 from rover_energy.inference.experts import choose_experts, cross_entropy, greedy_experts, mixture, renormalised
+from rover_energy.inference.figures.experts_figures import gate_of, train_gate
 from rover_energy.inference.selection import TaskDemand, select
 from rover_energy.inference.tiers import choose_by_price, choose_by_quality, combinations, fixed, outcome, threshold_for
 
@@ -42,6 +43,33 @@ def test_knapsack_is_brute_force(tasks: list, energy: float, power: float) -> No
     assert found.worth == pytest.approx(best, abs=1e-9)
     assert found.energy <= energy
     assert found.power <= power
+
+
+def test_power_may_count_other_units_than_energy() -> None:
+    """Ten units over 2 s of 0.5 s and 4 W each are 10 W; one that the energy must serve takes 3 J."""
+    many = TaskDemand("t", 1.0, at_a_time=10.0)
+    ladder = {"t": [variant("v", "t", 3.0, peak_power=4.0, latency=0.5)]}
+    assert select([many], ladder, energy=3.0, power=9.9, period=2.0).chosen["t"] is None
+    found = select([many], ladder, energy=3.0, power=10.1, period=2.0)
+    assert (found.energy, found.power) == pytest.approx((3.0, 10.0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gate_that_left_experts_out_chooses_among_the_rest(seed: int) -> None:
+    """Expert 0 is always right; 1 and 2 each on their own half. A gate that sees all need never tell those two apart."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(600, 2))
+    y = rng.integers(0, 2, 600).astype(float)
+    sure = np.where(np.arange(2) == y[:, None], 0.98, 0.02)
+    half = x[:, :1] > 0.0
+    answers = np.array([sure, np.where(half, sure, 0.5), np.where(half, 0.5, sure)])
+    losses = []
+    for dropped in (0.0, 0.5):
+        weights = train_gate(x, y, answers, range(3), seed, dropped=dropped)
+        losses.append(cross_entropy(mixture(gate_of(weights, x), answers, (1, 2)), y.astype(int)))
+    ideal = -math.log(0.98)
+    assert losses[1] < losses[0] - 0.03
+    assert losses[1] < ideal + 0.15
 
 
 def test_knapsack_refuses_nan() -> None:

@@ -51,14 +51,15 @@ def table(
     from dataclasses import asdict
 
     from rover_energy.cli.output import Console, table
-    from rover_energy.inference.figures.figure import SYSTEMS, TITLES, compute
+    from rover_energy.inference.figures.figure import SYSTEMS, TITLES, comparable, compute
 
     console, chosen, numbers = Console(as_json=as_json, quiet=quiet), list(systems or []), read_seeds(seeds)
     with console.progress(len(chosen) or len(SYSTEMS)) as step:
         found = compute(chosen, numbers, step)
     data = [{**asdict(figure), "reached": figure.reached} for figure in found]
     text = table(TITLES, [figure.row() for figure in found], left=2)
-    console.result({"seeds": numbers, "figures": data}, f"seeds: {seeds}\n{text}")
+    papers = "\n".join(("what the papers show, and whether it can be compared:", *comparable(found)))
+    console.result({"seeds": numbers, "figures": data}, f"seeds: {seeds}\n{text}\n\n{papers}")
     bounded = [figure for figure in found if abs(figure.wanted) < float("inf")]
     if not all(figure.reached for figure in bounded):
         raise typer.Exit(EXIT_FAILED)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from rover_energy.errors import InputError
 from rover_energy.inference.budget import Budget, Denied, Reservation
 from rover_energy.inference.energy import UNMETERED, Energy, Provenance
-from rover_energy.inference.grants import Grant, Mode
+from rover_energy.inference.grants import Grant, Mode, floor_energy
 from rover_energy.inference.receipts import Demand, Outcome, Receipt, Request
 from rover_energy.inference.selection import TaskDemand, select
 from rover_energy.inference.store import Store
@@ -160,10 +160,9 @@ class Manager:
             self.receipts.append(_refused(request, now, "its deadline passed while it waited"))
 
     def _begin(self, request: Request, variant: Variant, now: float, *, floor: bool = False) -> Start | None:
-        seconds = self.lead + variant.latency * self.slack * math.ceil(request.amount / variant.batch)
         held = self.budget.reserve(
-            request.name, energy=self.margin * variant.energy_high * request.amount, power=variant.peak_power, seconds=seconds,
-            now=now, floor=floor,
+            request.name, energy=self.margin * variant.energy_high * request.amount, power=variant.peak_power,
+            seconds=self._seconds(request, variant), now=now, floor=floor,
         )  # fmt: skip
         if isinstance(held, Denied):
             return None
@@ -191,7 +190,11 @@ class Manager:
         return chosen if chosen is not None and in_time and chosen.quality > floor.quality else None
 
     def _choose(self, now: float) -> dict[str, Variant | None]:
-        """The variants that are worth most for what waits and what is expected, within what is left."""
+        """The variants that are worth most for what waits and what is expected.
+
+        Within the energy that is left of the grant until the next one, and within its power over a whole horizon: runs that
+        last go on under the next grant.
+        """
         grant = self.budget.grant
         if grant is None:
             return {}
@@ -201,7 +204,7 @@ class Manager:
         variants = {d.task: self._allowed(d.task, grant) for d in wanted}
         limit = max(0.0, grant.power_limit - self.budget.floor.peak_power)
         energy = self.budget.energy_left
-        return dict(select(wanted, variants, energy=energy, power=limit, period=max(period, 1.0)).chosen)
+        return dict(select(wanted, variants, energy=energy, power=limit, period=max(self.horizon, 1.0)).chosen)
 
     def _allowed(self, task: str, grant: Grant) -> tuple[Variant, ...]:
         found = self.store.of_task(task)
@@ -210,31 +213,73 @@ class Manager:
     def _expected(self, task: str, period: float) -> TaskDemand:
         mine = [r for r in self.waiting.values() if r.task == task and not r.deferrable]
         rate, weight = self.forecast.get(task, (0.0, 1.0))
-        count = sum(r.amount for r in mine) + rate * period
+        waiting = sum(r.amount for r in mine)
+        count, at_a_time = waiting + rate * period, waiting + rate * max(self.horizon, 1.0)
         weights = [r.weight for r in mine] or [weight]
         left = min((r.deadline - self.budget.now for r in mine), default=math.inf)
-        return TaskDemand(task, count, sum(weights) / len(weights), max(left / self.slack, 1e-9))
+        return TaskDemand(task, count, sum(weights) / len(weights), max(left / self.slack, 1e-9), at_a_time)
 
     def _start_urgent(self, request: Request, now: float, grant: Grant) -> Start | None:
-        """With the chosen variant, or with a cheaper one when it is the last moment at which that can still be in time."""
-        variant = self._choose(now).get(request.task)
-        start = None if variant is None else self._begin(request, variant, now)
+        """With the chosen variant, or with a cheaper one when it is the last moment at which that can still be in time.
+
+        An answer after its deadline is worth nothing, so a variant that is too slow is not begun; where all of the task's
+        are too slow from the beginning, the fastest one tries.
+        """
+        chosen = self._choose(now)
+        variant = chosen.get(request.task)
+        wait = variant is not None and self._crowds(chosen, variant) and now < self._last(request, variant) - self.patience
+        start = None if variant is None or wait else self._begin(request, variant, now)
         for other in reversed(self._allowed(request.task, grant)):
-            late = request.deadline - now <= 2.0 * self.slack * other.latency + self.patience
-            if start is None and late and (variant is None or other.energy_high <= variant.energy_high):
+            last = self._last(request, other)
+            late = now >= last - self.slack * other.latency - self.patience
+            cheaper = variant is None or other.energy_high <= variant.energy_high
+            if start is None and late and cheaper and (now <= last or self._hopeless(request, other)):
                 start = self._begin(request, other, now)
         return start
 
+    def _last(self, request: Request, variant: Variant) -> float:
+        """When this variant must begin to be in time [s]."""
+        return request.deadline - self.slack * variant.latency
+
+    def _crowds(self, chosen: Mapping[str, Variant | None], variant: Variant) -> bool:
+        """Beside this run there would be no power for the better variant of the reserved perception."""
+        floor = self.store.floor
+        better = None if floor is None else chosen.get(floor.task)
+        if floor is None or better is None or better is floor or not self.forecast.get(floor.task, (0.0, 0.0))[0]:
+            return False
+        mine = sum(self.budget.open[s.request.name].power for s in self.running.values() if s.variant is better)
+        return self.budget.power_left + mine - variant.peak_power < better.peak_power
+
+    def _hopeless(self, request: Request, fastest: Variant) -> bool:
+        """No variant of its task could be in time even at once, and this is the fastest one."""
+        latencies = [v.latency for v in self.store.of_task(request.task)]
+        return fastest.latency == min(latencies) and self.slack * min(latencies) > request.deadline - request.stamp
+
     def _start_deferrable(self, request: Request, now: float, grant: Grant) -> Start | None:
-        """What can wait: on surplus, or when it would otherwise be late; with the best variant that fits."""
+        """What can wait: on surplus, or when it would otherwise be late; with the best variant that fits.
+
+        A better variant that this grant could carry, were it not for what runs already, is waited for.
+        """
         surplus = grant.mode is Mode.SURPLUS and grant.intensity < self.surplus_below
         for variant in sorted(self._allowed(request.task, grant), key=lambda v: -v.quality):
-            units = math.ceil(request.amount / variant.batch)
-            last = request.deadline - (variant.latency * self.slack * units + 2.0 * self.horizon)
-            start = self._begin(request, variant, now) if surplus or now >= last else None
+            seconds = self._seconds(request, variant)
+            late = now >= request.deadline - (seconds + 2.0 * self.horizon)
+            start = self._begin(request, variant, now) if surplus or late else None
             if start is not None:
                 return start
+            if surplus and not late and self._carries(grant, request, variant):
+                return None
         return None
+
+    def _seconds(self, request: Request, variant: Variant) -> float:
+        return self.lead + variant.latency * self.slack * math.ceil(request.amount / variant.batch)
+
+    def _carries(self, grant: Grant, request: Request, variant: Variant) -> bool:
+        """A fresh grant like this one has the energy, the power and the time for this run alone."""
+        floor, lifetime = self.budget.floor, grant.valid_until - grant.stamp
+        enough = self.margin * variant.energy_high * request.amount <= grant.energy - floor_energy(floor, lifetime)
+        power = variant.peak_power <= grant.power_limit - floor.peak_power
+        return enough and power and self._seconds(request, variant) <= lifetime
 
     # ------------------------------------------------------------------------------------------------------- outgoing
 

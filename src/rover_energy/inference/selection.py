@@ -12,15 +12,17 @@ from rover_energy.inference.variant import Variant
 
 @dataclass(frozen=True)
 class TaskDemand:
-    """What one task wants. count : units of work over the period. weight : worth of one answer of quality 1.
+    """What one task wants. count : units of work that the energy must serve. weight : worth of one answer of quality 1.
 
-    deadline : longest time from request to answer [s].
+    deadline : longest time from request to answer [s]. at_a_time : units that the power must carry over a period, where
+    these are others; NaN: `count`.
     """
 
     task: str
     count: float
     weight: float = 1.0
     deadline: float = math.inf
+    at_a_time: float = math.nan
 
     def __post_init__(self) -> None:
         if not (0.0 <= self.count < math.inf and 0.0 <= self.weight < math.inf and self.deadline > 0.0):
@@ -43,9 +45,10 @@ def options(
 ) -> list[tuple[Variant | None, float, float, float]]:
     """(variant, energy, power, worth) of every way to serve a task in time, and of not serving it."""
     found: list[tuple[Variant | None, float, float, float]] = [(None, 0.0, 0.0, 0.0)]
+    units = demand.count if math.isnan(demand.at_a_time) else demand.at_a_time
     for v in variants:
         if v.priced and v.latency <= demand.deadline and v.peak_power <= power:
-            share = 1.0 if period is None else demand.count * v.latency / period
+            share = 1.0 if period is None else units * v.latency / period
             found.append((v, demand.count * v.energy, share * v.peak_power, demand.weight * demand.count * v.quality))
     return found
 

@@ -120,7 +120,7 @@ def write_script(p: SolParameters, seed: int) -> Script:
 
 @dataclass
 class SolResult:
-    """What came of it. worth: sum of weight x quality of completed runs; energy: battery at the end of each period [J]."""
+    """What came of it. worth: sum of weight x quality of answers within their deadline; energy: battery after each period [J]."""
 
     receipts: list[Receipt] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
@@ -168,8 +168,9 @@ class Sol:
             self.manager.receipts.clear()
             result.energy.append(stored)
             result.unserved += step.unserved_power * period
-        weights = {r.name: r.weight for r in self.script.requests}
-        result.worth = sum(weights[r.name] * r.quality for r in result.receipts if r.outcome is Outcome.COMPLETED)
+        asked = {r.name: r for r in self.script.requests}
+        done = [(r, asked[r.name]) for r in result.receipts if r.outcome is Outcome.COMPLETED]
+        result.worth = sum(request.weight * r.quality for r, request in done if r.stamp <= request.deadline)
         result.surplus_share = _surplus_share(result)
         return result
 

@@ -37,7 +37,8 @@ def upper_bound(script: Script, grants: Sequence[Grant], store: Store, reserve: 
 
     The knapsack over all requests, variants and grants in force between request and deadline, with parts of runs allowed:
     a linear programme, so at least as much as any schedule can reach. Each grant bounds the energy, and the power that
-    runs outside the floor keep times the time they last. Raises OracleError when it is not solved.
+    runs outside the floor keep times the time they last. A run that takes longer than from request to deadline, or than a
+    grant is valid, is none: no schedule that keeps the contract has it. Raises OracleError when it is not solved.
     """
     cost, area, value, owner, bin_ = [], [], [], [], []
     for i, request in enumerate(script.requests):
@@ -45,14 +46,18 @@ def upper_bound(script: Script, grants: Sequence[Grant], store: Store, reserve: 
         first, last = int(request.stamp // period), min(int(request.deadline // period), len(grants) - 1)
         options = {}
         for k in _thinned(first, last):
+            longest = min(request.deadline - request.stamp, grants[k].valid_until - grants[k].stamp)
             for v in allowed(grants[k], request, variants, store.floor, reserve):
-                options[k, v.name] = v
+                if v.energy * script.luck[request.name] <= longest * LOAD * v.peak_power:
+                    options[k, v.name] = v
         for (k, _), v in options.items():
             cost.append(v.energy * script.luck[request.name])
             area.append(0.0 if v is store.floor else cost[-1] / LOAD)
             value.append(request.weight * v.quality)
             owner.append(i)
             bin_.append(k)
+    if not cost:
+        return 0.0  # nothing can be answered in time
     n, requests, bins = len(cost), len(script.requests), np.array(bin_, dtype=int)
     rows = np.concatenate((owner, requests + bins, requests + len(grants) + bins))
     entries = np.concatenate((np.ones(n), cost, area))

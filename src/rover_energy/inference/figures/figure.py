@@ -20,7 +20,7 @@ class Figure:
 
     system, what : its name. values : one per seed. wanted : bound on every seed. at_least : the bound is from below.
     baseline : values of the honest baseline, one per seed; empty without one. kind : of `KINDS`. paper : what the paper
-    shows, and why it is comparable or not.
+    shows, a colon, and why it is comparable or not.
     """
 
     system: str
@@ -43,10 +43,16 @@ class Figure:
         bound = "" if math.isinf(self.wanted) else f"{'>=' if self.at_least else '<='} {self.wanted:g}"
         baseline = f"{shown(self.baseline)} ({self.baseline_name})" if self.baseline else ""
         verdict = "" if math.isinf(self.wanted) else "yes" if self.reached else "NO"
-        return (self.system, self.what, shown(self.values), bound, verdict, baseline, self.kind)
+        published = self.paper.partition(": ")[0]
+        return (self.system, self.what, shown(self.values), bound, verdict, baseline, self.kind, published)
 
 
-TITLES = ("system", "figure", "here", "wanted", "reached", "baseline", "kind")
+TITLES = ("system", "figure", "here", "wanted", "reached", "baseline", "kind", "paper")
+
+
+def comparable(figures: Iterable[Figure]) -> list[str]:
+    """One line per paper: what it shows, and why it is comparable or not."""
+    return list(dict.fromkeys(f"{figure.system}: {figure.paper}" for figure in figures if figure.paper))
 
 
 def shown(values: Sequence[float]) -> str:

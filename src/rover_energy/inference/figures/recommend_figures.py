@@ -12,8 +12,9 @@ from rover_energy.inference.figures.figure import Figure
 from rover_energy.inference.recommend import cheapest_within, hypervolume, ndcg, pareto, scores
 from rover_energy.inference.tasks.run_base import Run, run_all
 
-DROP = 0.02
+DROP = 0.0135  # of predicted accuracy: what is really lost is less on most data sets and more on a few
 WEIGHT = 0.5
+TREES = 100
 
 
 def predict(known: Sequence[Run], asked: Sequence[Run], seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -24,8 +25,8 @@ def predict(known: Sequence[Run], asked: Sequence[Run], seed: int) -> tuple[np.n
     for r in known:
         best[r.dataset] = max(best.get(r.dataset, 0.0), r.accuracy)
     behind = np.array([r.accuracy - best[r.dataset] for r in known])
-    quality = 1.0 + forest(200, max_features=0.5, random_state=seed).fit(x, behind).predict(new)
-    joules = forest(200, min_samples_leaf=2, random_state=seed).fit(x, np.log([r.energy for r in known])).predict(new)
+    quality = 1.0 + forest(TREES, max_features=0.5, random_state=seed).fit(x, behind).predict(new)
+    joules = forest(TREES, min_samples_leaf=2, random_state=seed).fit(x, np.log([r.energy for r in known])).predict(new)
     return quality, np.exp(joules)
 
 

@@ -9,16 +9,17 @@ from rover_energy.inference.figures.terrain_networks import terrain
 from rover_energy.inference.learning.spiking import convert, energy, iterate, quality, retrain
 from rover_energy.inference.learning.tools import accuracy
 
-LADDER = ((5, 3), (3, 2), (2, 2), (1, 6))
+LADDER = ((5, 3), (3, 2), (2, 2), (1, 8))
 DIRECT = 8  # epochs of the baseline
+BUDGET = 0.066  # of the energy of the network with ReLU, at T = 1, every pooled spike counted by itself; also for the baseline
 COUNT = 3000  # patches
 
 
 def one_seed(seed: int) -> dict[str, float]:
     """All networks of a seed."""
     data, ann, _ = terrain(seed)
-    made = iterate(ann, data, seed, LADDER, COUNT)
-    direct = retrain(convert(ann, data.x[:500], 1), data, seed, DIRECT, COUNT)
+    made = iterate(ann, data, seed, LADDER, COUNT, budget=BUDGET)
+    direct = retrain(convert(ann, data.x[:500], 1), data, seed, DIRECT, COUNT, budget=BUDGET)
     right = {steps: 100.0 * quality(network, data) for steps, network in made.items()}
     spent = energy(made[1], ann, data.test_x[:1000])
     whole = 100.0 * accuracy(ann, data.test_x, data.test_y)

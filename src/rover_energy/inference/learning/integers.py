@@ -1,9 +1,9 @@
 """MobileQuant: weights and static activation ranges for integers only, learnt end to end.
 
 Tan et al. 2024, arXiv 2408.13933. Learnt are the scales that move outliers from activations into weights (between a
-normalisation and the products behind it), the clipping of weights, and scale and offset of every activation, all to
-bring the last states of the quantised network near those of the full one. It begins where SmoothQuant (Xiao et al. 2023,
-arXiv 2211.10438) ends.
+normalisation and the products behind it, between v and o, between q and k), the clipping of weights, and scale and offset
+of every activation, all to bring the last states of the quantised network, behind the last normalisation, near those of
+the full one. It begins where SmoothQuant (Xiao et al. 2023, arXiv 2211.10438) ends.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from rover_energy.inference.learning.language import Size, hidden, plain
+from rover_energy.inference.learning.language import Size, hidden, normed, plain
 from rover_energy.inference.learning.tools import batches, seeded, torch_of
 
 OUTLIERS, FACTOR = 4, 40.0  # channels of each normalisation, and how much louder they are made
 ALPHA = 0.5  # of SmoothQuant
 CLIP = 4.0  # sigmoid of it is the first share of a weight's range
+RATES = (1e-2, 1e-1, 1e-3)  # first rates of scales, clipping and ranges: few steps have a long way to go
 
 
 def with_outliers(p: dict[str, Any], size: Size, seed: int) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def _rounded(x: Any) -> Any:
 class Quantiser:
     """Fake quantisation of every product. ranges: (low, high) of activations by name; bits of weights and activations.
 
-    smooth: log of the scales by normalisation; clip: by product; both may be trained, as may the ranges.
+    smooth: log of the scales by normalisation, "block.o": between the products v and o, "block.qk": between q and k;
+    clip: by product; both may be trained, as may the ranges.
     """
 
     size: Size
@@ -61,10 +63,17 @@ class Quantiser:
         found = self.smooth.get(self.key(name))
         return 1.0 if found is None else found.exp()
 
+    def rows(self, name: str) -> Any:
+        """By which the rows of a product's weights are multiplied, because what comes behind it is divided; 1 without any."""
+        block, what = name.split(".")
+        found = self.smooth.get(f"{block}.o" if what == "v" else f"{block}.qk" if what in "qk" else "")
+        return 1.0 if found is None else (found if what == "q" else -found).exp()[:, None]
+
     def __call__(self, x: Any, weights: Any, name: str) -> Any:
-        """The quantised product."""
+        """The quantised product; what comes into the product o has been divided by the rows of v."""
         scales = self.scales(name)
-        return self.activation(x / scales, name) @ self.weight(weights * scales, name).T
+        given = x if name.endswith(".o") else x / scales
+        return self.activation(given, name) @ self.weight(weights * scales * self.rows(name), name).T
 
     def weight(self, w: Any, name: str) -> Any:
         """Symmetric, one scale for the whole matrix, per row for the one that leads down."""
@@ -128,19 +137,21 @@ def smooth_quant(p: dict[str, Any], tokens: Any, size: Size, bits: int) -> Quant
     return made
 
 
-def mobile_quant(p: dict[str, Any], tokens: Any, size: Size, bits: int, seed: int, *, epochs: int = 20) -> Quantiser:
+def mobile_quant(p: dict[str, Any], tokens: Any, size: Size, bits: int, seed: int, *, epochs: int = 30) -> Quantiser:
     """Learn scales, clipping and ranges end to end; begins with SmoothQuant."""
     torch = seeded(seed)
     made = smooth_quant(p, tokens, size, bits)
     products = [name for name in p if name.split(".")[-1] in ("q", "k", "v", "o", "up", "down")]
+    for b in range(size.blocks):
+        made.smooth |= {f"{b}.{between}": torch.zeros(size.width) for between in ("o", "qk")}
     made.smooth = {name: s.detach().clone().requires_grad_() for name, s in made.smooth.items()}
     made.clip = {name: torch.tensor(CLIP, requires_grad=True) for name in products}
     made.ranges = {name: tuple(r.detach().clone().requires_grad_() for r in pair) for name, pair in made.ranges.items()}
     with torch.no_grad():
-        wanted = hidden(p, tokens, size)
+        wanted = normed(hidden(p, tokens, size), p["gain"])
     groups = [
-        {"params": list(made.smooth.values()), "lr": 3e-3}, {"params": list(made.clip.values()), "lr": 3e-2},
-        {"params": [r for pair in made.ranges.values() for r in pair], "lr": 1e-3},
+        {"params": list(made.smooth.values()), "lr": RATES[0]}, {"params": list(made.clip.values()), "lr": RATES[1]},
+        {"params": [r for pair in made.ranges.values() for r in pair], "lr": RATES[2]},
     ]  # fmt: skip
     optimiser = torch.optim.AdamW(groups, weight_decay=0.0)
     import numpy as np
@@ -149,7 +160,7 @@ def mobile_quant(p: dict[str, Any], tokens: Any, size: Size, bits: int, seed: in
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(epochs):
         for index in batches(len(tokens), 32, rng):
-            loss = ((hidden(p, tokens[index], size, made) - wanted[index]) ** 2).mean()
+            loss = ((normed(hidden(p, tokens[index], size, made), p["gain"]) - wanted[index]) ** 2).mean()
             if not math.isfinite(float(loss.detach())):
                 raise RuntimeError("the ranges did not converge: the loss is not finite")
             optimiser.zero_grad()
