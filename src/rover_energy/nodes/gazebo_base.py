@@ -23,6 +23,7 @@ from rover_energy.simulation.soil import SoilScatter, TrueRover
 from rover_energy.simulation.sunlight import SunSensor
 
 PREFIX = "gazebo/"  # of the bridge's topics on the side of ROS
+HISTORY = 64  # steps of the engine that are kept at most
 
 
 class GazeboSimulator(Simulator):
@@ -48,9 +49,9 @@ class GazeboSimulator(Simulator):
         self.array = {}
         self.state: BodyState | None = None
         self.imu: Imu | None = None
-        self.speeds, self.steering = np.full(6, math.nan), np.full(4, math.nan)
-        self.wrenches: dict[str, list[float]] = {wheel: [] for wheel in WHEELS}
-        self.torques = np.full(6, math.nan)
+        self.samples: dict[int, FloatArray] = {}  # by stamp [ns]: speeds and torques of the wheels at a step of the engine
+        self.steering = np.full(4, math.nan)
+        self.ended: tuple[int, BodyState] | None = None  # window of which not all samples have come
         self.send = {name: self.publisher(name) for name in ("odom", "joint_states", "imu", "meter")}
         self.send["/clock"] = lambda _: None  # the bridge's
         self.subscribe("cmd_vel", self.on_command)
@@ -78,52 +79,79 @@ class GazeboSimulator(Simulator):
     def deactivate(self) -> None:
         """Wheels to rest."""
         if self.state is not None and self.ros.context.ok():
-            self._drive(np.zeros(6))
+            self._drive(self.base.rest())
 
     def _keeper(self, wheel: str) -> Callable[[Any], None]:
+        column = 6 + WHEELS.index(wheel)
+
         def keep(message: Any) -> None:
             # What the wheel does to its carrier is minus what the motor does to the wheel.
-            self.wrenches[wheel].append(-message.wrench.torque.y)
+            stamp = _nanoseconds(message.header.stamp)
+            self._sample(stamp)[column] = -message.wrench.torque.y
+            self._close(stamp)
 
         return keep
 
+    def _sample(self, stamp: int) -> FloatArray:
+        """Speeds and torques (12,) at a step of the engine; NaN: has not come."""
+        while len(self.samples) >= HISTORY:
+            del self.samples[next(iter(self.samples))]
+        return self.samples.setdefault(stamp, np.full(12, math.nan))
+
     def on_joints(self, message: Any) -> None:
         """Speeds of the wheels and angles of the corners, whatever their order."""
-        index = {name: i for i, name in enumerate(message.name)}
+        stamp, index = _nanoseconds(message.header.stamp), {name: i for i, name in enumerate(message.name)}
+        sample = self._sample(stamp)
         for k, wheel in enumerate(WHEELS):
             i = index.get(f"drive_{wheel}_joint")
-            self.speeds[k] = math.nan if i is None else message.velocity[i]
+            sample[k] = math.nan if i is None else message.velocity[i]
         for k, corner in enumerate(CORNERS):
             i = index.get(f"steer_{corner}_joint")
             self.steering[k] = math.nan if i is None else message.position[i]
+        self._close(stamp)
 
     def on_imu(self, message: Any) -> None:
         a, w, q = message.linear_acceleration, message.angular_velocity, message.orientation
         self.imu = Imu(np.array([a.x, a.y, a.z]), np.array([w.x, w.y, w.z]), np.array([q.w, q.x, q.y, q.z]))
 
     def on_odometry(self, message: Any) -> None:
-        """One window has ended."""
+        """One window has ended. It is closed when the last step's speeds and torques are there, or when the next has ended."""
         if not self.active:
             return
-        time, at = ros.seconds(message.header.stamp), message.pose.pose
-        if not time > self.time:
+        stamp, at = _nanoseconds(message.header.stamp), message.pose.pose
+        if not 1e-9 * stamp > max(self.time, -math.inf if self.ended is None else 1e-9 * self.ended[0]):
             return
-        now = BodyState(at.position.x, at.position.y, at.position.z, _rotation(at.orientation), 0.0, 0.0)
+        if self.ended is not None:
+            self._end()
+        rotation = _rotation(at.orientation)
+        self.ended = stamp, BodyState(at.position.x, at.position.y, at.position.z, rotation, 0.0, 0.0)
+        self._close(stamp)
+
+    def _close(self, stamp: int) -> None:
+        if self.ended is not None and stamp == self.ended[0] and stamp in self.samples:
+            if not np.any(np.isnan(self.samples[stamp])):
+                self._end()
+
+    def _end(self) -> None:
+        """Close the window that has ended, with the steps of which everything has come."""
+        assert self.ended is not None
+        (stamp, now), self.ended = self.ended, None
+        time, first = 1e-9 * stamp, self.state is None
         seconds = time - self.time
-        first = self.state is None
         self.state = now if self.state is None else motion_between(self.state, now, seconds)
         self.time = time
+        rows = [self.samples.pop(at) for at in sorted(self.samples) if at <= stamp]
+        whole = [row for row in rows if not np.any(np.isnan(row))]
         if not first:
-            self.window(seconds)
+            self.window(np.array(whole).reshape(-1, 12), seconds)
 
-    def window(self, seconds: float) -> None:
-        """Meter the window, say what was measured, and tell the joints what comes next."""
+    def window(self, samples: FloatArray, seconds: float) -> None:
+        """Meter the window from its samples (n, 12), say what was measured, and tell the joints what comes next."""
         assert self.state is not None
         if self.time - self.commanded > self.settings.watchdog:
             self.driver.command = Command(0.0, 0.0, self.settings.ramp)
         state, before = self.state, self.pv
-        self.torques = np.array([self._mean(wheel, torque) for wheel, torque in zip(WHEELS, self.torques, strict=True)])
-        joints = Joints(self.speeds.copy(), self.torques, self.steering.copy())
+        joints = Joints(samples[:, :6], samples[:, 6:], self.steering.copy())
         metered = self.base.meter(joints, state, seconds)
         light = self.sun.read(state.x, state.y, self.time, state.rotation)
         self.pv = light.pv_power
@@ -140,19 +168,16 @@ class GazeboSimulator(Simulator):
         for corner, angle in zip(CORNERS, angles, strict=True):
             self.joints[f"steer/{corner}"](self.number(data=float(angle)))
 
-    def _mean(self, wheel: str, last: float) -> float:
-        """Of a wheel's torques since the last window; a window without one keeps the last mean."""
-        found = self.wrenches[wheel]
-        mean = float(np.mean(found)) if found else float(last)
-        found.clear()
-        return mean
-
     def _drive(self, speeds: FloatArray) -> None:
         for wheel, speed in zip(WHEELS, speeds, strict=True):
             self.joints[f"drive/{wheel}"](self.number(data=float(speed)))
 
     def on_timer(self) -> None:
         """Nothing is due by real time."""
+
+
+def _nanoseconds(stamp: Any) -> int:
+    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def _rotation(q: Any) -> FloatArray:

@@ -19,12 +19,11 @@ from rover_energy.simulation.body import BodyState, standing_rotation
 from rover_energy.simulation.geometry import CORNERS, WHEELS, GeometryParameters, RoverGeometry, rover_geometry
 from rover_energy.simulation.ground import Window, bilinear
 from rover_energy.simulation.png import encode_png
-from rover_energy.simulation.sdf import SDF_VERSION, child, number_text, plugin, rover_sdf, to_text
+from rover_energy.simulation.sdf import SDF_VERSION, STEP, child, number_text, plugin, rover_sdf, to_text
 from rover_energy.terrain.raster import Terrain
 from rover_energy.terrain.surface import Surface, fill_no_data
 
 WORLD_NAME = "rover_world"
-STEP = 0.004  # [s] of the engine
 CLEARANCE = 0.02  # [m] from which the rover is dropped
 MAXIMUM_PIXELS = 1025
 FULL = 65535  # grey value of the highest point

@@ -1,8 +1,8 @@
 """Motors and meter of the rover in Gazebo: what lies between a command for the body and Gazebo's joints, and back.
 
-Gazebo turns wheels and corners as they are told and measures the torques; it knows no soil, no slip and no power. Here the
-soil's resistance and slip are added to what it measures, and the motors' power is metered and capped, by the same laws as in
-`mujoco_drive`.
+Gazebo applies a torque to each wheel at every step of its engine, stiffness * (set speed - speed) as `sdf` writes it, and measures
+it; it knows no soil, no slip and no power. Here the set speeds come from a speed loop and from the cap on the power, and the
+soil's resistance and slip are added to what Gazebo measures, by the same laws as in `mujoco_drive`.
 """
 
 from __future__ import annotations
@@ -16,24 +16,31 @@ from rover_energy.simulation.body import BodyState
 from rover_energy.simulation.geometry import FloatArray, RoverGeometry
 from rover_energy.simulation.kinematics import alignment, feasible_motion, rolling_speeds, steering_angles
 from rover_energy.simulation.protocol import Command
+from rover_energy.simulation.sdf import drive_stiffness
 from rover_energy.simulation.soil import TrueRover
 
-AVERAGE = 0.15  # [s] over which the wheels' mechanical power is averaged: contact forces of a rigid ground jump from step to step
-STANDSTILL = 1e-3  # of the rated wheel speed: slower wheels draw nothing
+SETTLING = 0.25  # [s] over which the torque that holds the rover's speed is found
+FIRMNESS = 3.0  # times the stiffness of a wheel: torque by which all wheels together correct the rover's speed
+SPREAD = 0.2  # of a wheel's speed: change, either way, that a capped power still bears
+LEAST_SPREAD = 0.05  # of the rated wheel speed, likewise
+CREEP = 0.05  # of the rated wheel speed: slower wheels roll freely, and a rover told to stand is parked
+STANDSTILL = 1e-3  # of the rated wheel speed: slower wheels have no resistance
+CAP_RESERVE = 0.02  # of a cap on the power, left unused: slope, slip and resistance change from window to window
+_HALVINGS = 14
 
 
 @dataclass(frozen=True, eq=False)
 class Joints:
-    """What Gazebo's joints did in one window of the meter.
+    """What Gazebo's joints did in one window of the meter, at n steps of the engine.
 
     Attributes
     ----------
-    speeds : (6,) array
+    speeds : (n, 6) array
         Of the wheels, order of `geometry.WHEELS` [rad/s].
-    torques : (6,) array
-        On the wheels about their axles, mean over the window; positive drives forward [N m].
+    torques : (n, 6) array
+        On the wheels about their axles, at the same instants; positive drives forward [N m].
     steering : (4,) array
-        Angles of the corners, order of `geometry.CORNERS` [rad].
+        Angles of the corners at the end, order of `geometry.CORNERS` [rad].
     """
 
     speeds: FloatArray
@@ -43,7 +50,7 @@ class Joints:
 
 @dataclass(frozen=True, eq=False)
 class Metered:
-    """Motors in one window: speeds (6,) with slip [rad/s], torques (6,) with the soil's part [N m], power at the bus [W]."""
+    """Motors in one window: mean speeds (6,) with slip [rad/s], mean torques (6,) with the soil's part [N m], power at the bus [W]."""
 
     speeds: FloatArray
     torques: FloatArray
@@ -62,64 +69,108 @@ class GazeboBase:
 
     def __init__(self, geometry: RoverGeometry, truth: TrueRover) -> None:
         self.geometry, self.truth = geometry, truth
+        self.stiffness = drive_stiffness(geometry)
         self._rim, self._slip, self._drag = np.zeros(6), 0.0, 0.0
-        self._torque, self._net = np.zeros(6), 0.0
+        self._speed, self._load, self._thrust = np.zeros(6), np.zeros(6), np.zeros(6)
+        self._held = False
 
     def meter(self, joints: Joints, state: BodyState, seconds: float) -> Metered:
         """Power of the motors in a window that has just ended.
 
-        All wheels bear the same share of the mechanical power that they have together, averaged over `AVERAGE`: on Gazebo's
-        rigid ground wheels that are driven by speed work against each other with torques of either sign, several times the
-        mean, which the slip of soil relieves. F_res |v| + (1 - s) M_turn |yaw rate|, spread over the wheels as friction
-        against their rolling, is added, and the motors turn faster than Gazebo's wheels by 1/(1 - s). Nothing is fed back to
-        the bus. NaN in, NaN out.
+        The mean over the window's steps of torque * speed, wheel by wheel: nothing is fed back to the bus or from wheel to wheel.
+        F_res |v| + (1 - s) M_turn |yaw rate|, spread over the wheels as friction against their rolling, is added, and the
+        motors turn faster than Gazebo's wheels by 1/(1 - s). NaN in, and no step in: NaN out.
         """
-        truth = self.truth
-        backward = float(np.sum(joints.speeds)) < 0.0
+        truth, count = self.truth, len(joints.speeds)
+        if count == 0:
+            return Metered(np.full(6, math.nan), np.full(6, math.nan), math.nan)
+        speeds, torques = joints.speeds.mean(axis=0), joints.torques.mean(axis=0)
+        backward = float(speeds.sum()) < 0.0
         self._slip = truth.slip(-state.along_slope if backward else state.along_slope)
         resisted = truth.resistance(state.speed, state.tilt, state.x, state.y) * abs(state.speed)
         resisted += (1.0 - self._slip) * truth.turn_moment(state.x, state.y) * abs(state.yaw_rate)
-        rolling = float(np.sum(np.abs(joints.speeds)))
+        rolling = float(np.abs(joints.speeds).sum()) / count
         still = 6.0 * STANDSTILL * self.geometry.rated_speed
-        turning = rolling > still or math.isnan(rolling)
-        self._drag = resisted / rolling if turning else 0.0
-        net = float(joints.torques @ joints.speeds)
-        share = min(1.0, seconds / AVERAGE)
-        self._net = self._net + share * (net - self._net) if math.isfinite(self._net) else net
-        shared = self._net / rolling if turning else 0.0
-        torques = np.sign(joints.speeds) * (shared + self._drag)
-        self._torque = np.where(np.isfinite(torques), torques, self._torque)
-        speeds = joints.speeds / (1.0 - self._slip)
-        return Metered(speeds, torques, self._power(torques, speeds))
+        self._drag = resisted / rolling if rolling > still or math.isnan(rolling) else 0.0
+        mechanical = joints.torques * joints.speeds + self._drag * np.abs(joints.speeds)
+        drawn = float(np.where(mechanical <= 0.0, 0.0, mechanical).sum()) / count
+        if np.all(np.isfinite(speeds)) and np.all(np.isfinite(torques)):
+            self._speed = joints.speeds[-1]
+            found = self._shared(joints.steering) @ torques - self._thrust
+            self._load = self._load + min(1.0, seconds / SETTLING) * (found - self._load)
+        faster = 1.0 / (1.0 - self._slip)
+        return Metered(speeds * faster, torques + np.sign(speeds) * self._drag, drawn * faster / truth.efficiency)
 
     def targets(self, command: Command, steering: FloatArray, seconds: float) -> tuple[FloatArray, FloatArray]:
-        """Speeds (6,) [rad/s] for Gazebo's wheels and angles (4,) [rad] for its corners in the next window.
+        """Set speeds (6,) [rad/s] for Gazebo's wheels and angles (4,) [rad] for its corners in the next window.
 
-        The wheels ramp as a driver's do, wait for corners that stand astray, and are slowed so that the power foreseen from the
-        last torques stays within the command's cap.
+        The wheels ramp as a driver's do, wait for corners that stand astray, and are set so that the power of the next windows
+        stays within the command's cap, also when their speed changes by `SPREAD` meanwhile.
         """
-        g = self.geometry
+        g, standing = self.geometry, np.where(np.isfinite(steering), steering, 0.0)
         speed, yaw_rate = feasible_motion(g, command.speed, command.yaw_rate)
-        standing = np.where(np.isfinite(steering), steering, 0.0)
         angles, wanted = standing, np.zeros(6)
         if speed != 0.0 or yaw_rate != 0.0:
             angles = steering_angles(g, speed, yaw_rate)
             error = float(np.max(np.abs(angles - standing)))
             wanted = alignment(error) * rolling_speeds(g, speed, yaw_rate, standing)
-        most = g.parameters.drive_ramp * seconds
-        rim = self._rim + np.clip(wanted - self._rim, -most, most)
-        motor = rim / g.wheel_radius
-        foreseen = self._power(np.sign(motor) * np.maximum(np.abs(self._torque), self._drag), motor)
-        if foreseen > command.power_cap:
-            rim = rim * (command.power_cap / foreseen)
-        elif command.power_cap <= 0.0:
-            rim = np.zeros(6)
-        self._rim = rim
-        return rim / g.wheel_radius * (1.0 - self._slip), angles
+        most, rolled = g.parameters.drive_ramp * seconds, (1.0 - self._slip) / g.wheel_radius
+        if self._held:  # take up from the true speed, or the wheels would rush as soon as the cap lets them
+            true = self._speed / rolled
+            self._rim = self._rim * min(1.0, max(0.0, float(true @ self._rim) / max(float(self._rim @ self._rim), 1e-12)))
+        change = np.clip(wanted - self._rim, -most, most)
+        self._rim = self._rim + change
+        lacking = self._rim * rolled - self._speed
+        shared = self._shared(standing)
+        self._thrust = shared @ (g.mass * g.wheel_radius**2 / 6.0 * change * rolled / seconds)
+        torque = self.stiffness * lacking + shared @ (FIRMNESS * self.stiffness * lacking + self._load) + self._thrust
+        torque = np.clip(torque, -g.torque_limit, g.torque_limit)
+        parked = not np.any(self._rim) and float(np.max(np.abs(self._speed))) < CREEP * g.rated_speed
+        set_speeds = self._speed + torque / self.stiffness
+        self._held = False
+        return (set_speeds if parked else self._capped(set_speeds, command.power_cap)), angles
 
-    def _power(self, torques: FloatArray, speeds: FloatArray) -> float:
-        mechanical = torques * speeds
-        return float(np.sum(np.where(mechanical <= 0.0, 0.0, mechanical))) / self.truth.efficiency
+    def _shared(self, steering: FloatArray) -> FloatArray:
+        """Projection (6, 6) of the wheels' torques or speeds on those that move the body, along or about z; what is left, wheels
+        do against each other."""
+        standing = np.where(np.isfinite(steering), steering, 0.0)
+        ways = np.stack([rolling_speeds(self.geometry, 1.0, 0.0, standing), rolling_speeds(self.geometry, 0.0, 1.0, standing)])
+        projection: FloatArray = np.linalg.pinv(ways) @ ways
+        return projection
+
+    def _capped(self, set_speeds: FloatArray, cap: float) -> FloatArray:
+        """Set speeds (6,) of which the power stays within a cap [W at the bus], all lowered by the same share of the way to none."""
+        if not cap < math.inf:
+            return set_speeds
+        k, drag, rated = self.stiffness, self._drag, self.geometry.rated_speed
+        room = np.maximum(SPREAD * np.abs(self._speed), LEAST_SPREAD * rated)
+        pull = np.where(set_speeds < self._speed, -1.0, 1.0)
+        way = np.where(np.abs(self._speed) > room, np.sign(self._speed), pull)
+        now, wanted = way * self._speed, way * set_speeds
+        low = np.maximum(now - room, 0.0)
+        high = np.where(now < 0.0, np.maximum(now + CREEP * rated, 0.0), now + room)  # to brake takes nothing from the bus
+        friction = drag / k * np.clip(now / (CREEP * rated), 0.0, 1.0)
+        least = np.minimum(wanted, low - friction)
+
+        def worst(part: float) -> float:
+            """Most that the wheels may draw [W]: the largest (k (u - w) + drag) w for speeds w from low to high."""
+            top = least + part * (wanted - least) + drag / k
+            at = np.clip(0.5 * top, low, high)
+            return float(np.maximum(k * (top - at) * at, 0.0).sum())
+
+        allowed = max(cap, 0.0) * self.truth.efficiency * (1.0 - self._slip) * (1.0 - CAP_RESERVE)
+        if worst(1.0) <= allowed:
+            return set_speeds
+        self._held, below, above = True, 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (below + above)
+            below, above = (middle, above) if worst(middle) <= allowed else (below, middle)
+        held: FloatArray = way * (least + below * (wanted - least))
+        return held
+
+    def rest(self) -> FloatArray:
+        """Set speeds (6,) [rad/s] with which the wheels hold the rover where it stands."""
+        return self._load / self.stiffness
 
 
 def motion_between(before: BodyState, now: BodyState, seconds: float) -> BodyState:

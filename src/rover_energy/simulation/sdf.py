@@ -29,8 +29,9 @@ from rover_energy.simulation.geometry import (
 )
 
 SDF_VERSION = "1.9"
-STATE_RATE = 50  # [Hz] of joint states, odometry and inertial sensor
-FORCE_RATE = 100  # [Hz] of the force-torque sensors
+STEP = 0.004  # [s] of the engine
+STATE_RATE = 50  # [Hz] of odometry and inertial sensor
+FORCE_RATE = 250  # [Hz] of the force-torque sensors: every step, and so are joint states, or there would be power unseen
 _STEERING_GAIN = 4.0  # [1/s] of the corners' position controllers, as tried in Gazebo Ionic
 _SUSPENSION_STOP = 0.7  # [rad]
 _COLOURS = {
@@ -131,6 +132,16 @@ def _side(model: Element, g: RoverGeometry, gravity: float, side: str, sign: flo
         _wheel(model, g, wheel, parent, position, name)
 
 
+def drive_stiffness(geometry: RoverGeometry) -> float:
+    """Torque of a wheel's motor over what its speed lacks [N m s/rad], at every step of Gazebo's engine.
+
+    Half of the largest torque over the rated speed. Like the back-EMF of a motor under a set voltage it bounds the power whatever
+    the wheel does: torque * speed is at most stiffness * (set speed)^2 / 4. Where torque = stiffness * speed the power does not
+    change with the speed at all, and the torques at which a rover is short of power are near that.
+    """
+    return 0.5 * geometry.torque_limit / geometry.rated_speed
+
+
 def differential_spring(g: RoverGeometry, gravity: float) -> tuple[float, float]:
     """Stiffness [N m/rad] and damping [N m s/rad] of each rocker joint in place of the differential.
 
@@ -177,6 +188,10 @@ def _plugins(model: Element, g: RoverGeometry, name: str) -> None:
         drive = plugin(model, "joint-controller", "JointController")
         child(drive, "joint_name", f"drive_{wheel}_joint")
         child(drive, "topic", f"/model/{name}/drive/{wheel}")
+        child(drive, "use_force_commands", "true")
+        child(drive, "p_gain", drive_stiffness(g))
+        child(drive, "cmd_max", g.torque_limit)
+        child(drive, "cmd_min", -g.torque_limit)
     for corner in CORNERS:
         steer = plugin(model, "joint-position-controller", "JointPositionController")
         child(steer, "joint_name", f"steer_{corner}_joint")
@@ -186,8 +201,7 @@ def _plugins(model: Element, g: RoverGeometry, name: str) -> None:
         child(steer, "cmd_max", g.parameters.steering_rate)
         child(steer, "cmd_min", -g.parameters.steering_rate)
     states = plugin(model, "joint-state-publisher", "JointStatePublisher")
-    child(states, "topic", f"/model/{name}/joint_states")
-    child(states, "update_rate", STATE_RATE)
+    child(states, "topic", f"/model/{name}/joint_states")  # without a rate: at every step
     odometry = plugin(model, "odometry-publisher", "OdometryPublisher")
     child(odometry, "odom_frame", "odom")
     child(odometry, "robot_base_frame", "base_link")
