@@ -33,7 +33,7 @@ def base(plan_folder: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
         names = {item.topic_name: "ROS_TO_GZ" for item in node.publishers}
         names |= {item.topic_name: "GZ_TO_ROS" for item in node.subscriptions}
         assert "SUCCESS" in str(node.trigger_activate())
-        sent: dict[str, list[Any]] = {name: [] for name in part.send if name != "/clock"}  # type: ignore[attr-defined]
+        sent: dict[str, list[Any]] = {name: [] for name in part.send}  # type: ignore[attr-defined]
         part.send.update({name: found.append for name, found in sent.items()})  # type: ignore[attr-defined]
         joints: dict[str, list[float]] = {name: [] for name in part.joints}  # type: ignore[attr-defined]
         part.joints = {n: (lambda m, f=f: f.append(m.data)) for n, f in joints.items()}  # type: ignore[attr-defined]
@@ -56,19 +56,21 @@ def show(
         show_step(base, 7.0 + 0.02 * (k - 1) + 0.004 * step, speed, torque, WHEELS[:-1] if step in lost else WHEELS)
 
 
-def show_step(base: SimpleNamespace, time: float, speed: float, torque: float, wheels: tuple[str, ...]) -> None:
+def show_step(
+    base: SimpleNamespace, time: float, speed: float, torque: float, wheels: tuple[str, ...], rate: float = 0.0, moment: float = 0.0
+) -> None:
     from rover_energy.nodes.ros import message_class, stamp_of
 
     radius = base.part.base.geometry.wheel_radius
     for wheel in wheels:
         wrench = message_class("geometry_msgs/msg/WrenchStamped")()
         wrench.header.stamp = stamp_of(time)
-        wrench.wrench.torque.y = -torque
+        wrench.wrench.torque.y, wrench.wrench.torque.z = -torque, -moment
         base.part._keeper(wheel)(wrench)
     names = [f"drive_{w}_joint" for w in WHEELS] + [f"steer_{c}_joint" for c in CORNERS] + ["rocker_l_joint"]
     joints = message_class("sensor_msgs/msg/JointState")(name=names[::-1])
     joints.header.stamp = stamp_of(time)
-    joints.velocity = [0.0] * 5 + [speed / radius] * 6
+    joints.velocity = [0.0] + [rate] * 4 + [speed / radius] * 6
     joints.position = [0.0] * 11
     base.part.on_joints(joints)
 
@@ -86,7 +88,7 @@ def allow(base: SimpleNamespace, time: float, speed: float, limit: float = 200.0
 
 def test_its_topics_on_the_side_of_gazebo_are_the_bridges(base: SimpleNamespace) -> None:
     found = {name.lstrip("/"): way for name, way in base.names.items() if name.lstrip("/").startswith("gazebo/")}
-    wanted = {e["ros_topic_name"]: e["direction"] for e in bridge_entries() if e["ros_topic_name"] != "/clock"}
+    wanted = {e["ros_topic_name"]: e["direction"] for e in bridge_entries()}
     assert found == wanted
     assert not set(wanted) & set(BY_NAME)
 
@@ -96,7 +98,7 @@ def test_odometry_and_meter_are_those_of_the_contract(base: SimpleNamespace) -> 
         show(base, k)
     odometry, meter, joints = (base.sent[name][-1] for name in ("odom", "meter", "joint_states"))
     assert odometry.header.frame_id == "map"
-    assert odometry.header.stamp == meter.header.stamp == joints.header.stamp
+    assert odometry.header.stamp == meter.header.stamp == joints.header.stamp == base.sent["/clock"][-1].clock
     assert odometry.twist.twist.linear.x == pytest.approx(SPEED)
     truth = base.part.base.truth
     level = truth.resistance(SPEED, 0.0, 5.0, 6.0) * SPEED / (1.0 - truth.slip(0.0)) / truth.efficiency
@@ -112,6 +114,18 @@ def test_torque_is_the_opposite_of_what_the_carrier_feels(base: SimpleNamespace)
     for k in range(60, 120):
         show(base, k, torque=0.0)
     assert pulled > base.sent["meter"][-1].loads[0].power + 1.0
+
+
+def test_corners_that_turn_are_metered(base: SimpleNamespace) -> None:
+    from rover_energy.nodes.ros import message_class, stamp_of
+
+    odometry = message_class("nav_msgs/msg/Odometry")()
+    for k in range(3):
+        for step in range(1, 6):
+            show_step(base, 7.0 + 0.02 * k + 0.004 * step, 0.0, 0.0, WHEELS, rate=0.5, moment=2.0)
+        odometry.header.stamp = stamp_of(7.02 + 0.02 * k)
+        base.part.on_odometry(odometry)
+    assert base.sent["meter"][-1].loads[0].power == pytest.approx(4 * 0.5 * 2.0 / base.part.base.truth.efficiency, rel=1e-6)
 
 
 def test_wheels_are_driven_while_told_and_braked_when_nothing_comes(base: SimpleNamespace) -> None:

@@ -27,9 +27,15 @@ def base(**soil: float) -> GazeboBase:
     return GazeboBase(G, TrueRover(ROVER.locomotion, SoilScatter(**soil), GRAVITY))
 
 
+def window(speeds: FloatArray, torques: FloatArray, steering: FloatArray = STRAIGHT) -> Joints:
+    """A window of (n, 6) steps with corners at rest."""
+    still = np.zeros((len(speeds), 4))
+    return Joints(speeds, torques, still, still, steering)
+
+
 def alike(speeds: FloatArray, torques: FloatArray, steering: FloatArray = STRAIGHT) -> Joints:
     """A window of which all steps are alike."""
-    return Joints(np.tile(speeds, (STEPS, 1)), np.tile(torques, (STEPS, 1)), steering)
+    return window(np.tile(speeds, (STEPS, 1)), np.tile(torques, (STEPS, 1)), steering)
 
 
 def level(speed: float, yaw_rate: float = 0.0) -> BodyState:
@@ -67,7 +73,22 @@ def test_the_meter_is_the_mean_over_the_steps_wheel_by_wheel() -> None:
     part, state = base(resistance=0.0), level(0.3)
     wanted = sum(max(0.0, float(t * w)) for t, w in zip(torques.ravel(), speeds.ravel(), strict=True)) / STEPS
     wanted /= part.truth.efficiency * (1.0 - part.truth.slip(0.0))
-    assert part.meter(Joints(speeds, torques, STRAIGHT), state, WINDOW).power == pytest.approx(wanted, rel=1e-9)
+    assert part.meter(window(speeds, torques), state, WINDOW).power == pytest.approx(wanted, rel=1e-9)
+
+
+def test_steering_is_metered_and_leaves_less_to_the_wheels() -> None:
+    """Work of the corners over a window, against the closed form; a corner that is pushed by the ground gives nothing back."""
+    part = base()
+    rates = np.tile([0.5, -0.5, 0.2, 0.0], (STEPS, 1))
+    moments = np.tile([3.0, -2.0, -4.0, 9.0], (STEPS, 1))
+    standing = Joints(np.zeros((STEPS, 6)), np.zeros((STEPS, 6)), rates, moments, STRAIGHT)
+    assert part.meter(standing, level(0.0), WINDOW).power == pytest.approx(2.5 / part.truth.efficiency, rel=1e-9)
+    free, bound = base(), part
+    for other in (free, bound):
+        other._speed = np.full(6, 1.0)
+        other._rim[:] = 0.3
+    command = Command(0.3, 0.0, 30.0)
+    assert np.all(bound.targets(command, STRAIGHT, WINDOW)[0] < free.targets(command, STRAIGHT, WINDOW)[0])
 
 
 def test_downhill_nothing_flows_back() -> None:
@@ -77,15 +98,15 @@ def test_downhill_nothing_flows_back() -> None:
 def test_a_missing_measurement_is_not_a_power() -> None:
     for torques, speeds in ((np.full(6, math.nan), np.full(6, 2.0)), (np.zeros(6), np.full(6, math.nan))):
         assert math.isnan(base().meter(alike(speeds, torques), level(0.3), WINDOW).power)
-    nothing = Joints(np.zeros((0, 6)), np.zeros((0, 6)), STRAIGHT)
+    nothing = window(np.zeros((0, 6)), np.zeros((0, 6)))
     assert math.isnan(base().meter(nothing, level(0.3), WINDOW).power)
 
 
 class Plant:
     """Rover on a slope along or across its wheels: one mass, wheels that roll with it, and Gazebo's law of torque.
 
-    Set speeds act `late` windows after they were sent. `jolts` scatters the wheels' speeds from step to step by this share of them,
-    as rigid ground does.
+    Set speeds act `late` windows after they were sent. `jolts` scatters the wheels' speeds from step to step by this share of
+    them, as rigid ground does.
     """
 
     def __init__(self, part: GazeboBase, *, slope: float = 0.0, late: int = 0, jolts: float = 0.0) -> None:
@@ -109,14 +130,15 @@ class Plant:
             speeds.append(self.wheels() * self.random.normal(1.0, self.jolts, 6))
             torques.append(torque)
         state = BodyState(0.0, 0.0, 0.0, rotation, *self.motion)
-        self.power = self.part.meter(Joints(np.array(speeds), np.array(torques), self.steering), state, WINDOW).power
+        self.power = self.part.meter(window(np.array(speeds), np.array(torques), self.steering), state, WINDOW).power
         wheels, angles = self.part.targets(command, self.steering, WINDOW)
         self.steering = self.steering + np.clip(angles - self.steering, -0.5 * WINDOW, 0.5 * WINDOW)
         self.sent.append(wheels)
         return self.power
 
     def wheels(self) -> FloatArray:
-        return rolling_speeds(G, *self.motion, self.steering) / G.wheel_radius
+        speed, yaw_rate = self.motion.tolist()
+        return rolling_speeds(G, speed, yaw_rate, self.steering) / G.wheel_radius
 
     def push(self, torque: FloatArray) -> None:
         """Virtual work of the torques on the two ways in which the body moves."""
@@ -196,7 +218,7 @@ def test_a_wheel_that_loses_the_ground_takes_no_more_than_the_cap(late: int) -> 
         now = speeds.copy()
         now[2] += 0.3 * (k + 1)
         rows.append((now, K * (set_speeds - now)))
-    joints = Joints(np.array([w for w, _ in rows]), np.array([q for _, q in rows]), STRAIGHT)
+    joints = window(np.array([w for w, _ in rows]), np.array([q for _, q in rows]))
     rotation = standing_rotation(math.tan(plant.slope), 0.0, 0.0)
     assert part.meter(joints, BodyState(0.0, 0.0, 0.0, rotation, *plant.motion), WINDOW).power <= cap
 

@@ -24,10 +24,11 @@ from rover_energy.simulation.sunlight import SunSensor
 
 PREFIX = "gazebo/"  # of the bridge's topics on the side of ROS
 HISTORY = 64  # steps of the engine that are kept at most
+SPEEDS, TORQUES, RATES, MOMENTS = slice(0, 6), slice(6, 12), slice(12, 16), slice(16, 20)  # of a step, see `Joints`
 
 
 class GazeboSimulator(Simulator):
-    """One tick for each odometry of Gazebo, every 20 ms of its time. The clock is Gazebo's; nobody waits for answers.
+    """One tick for each odometry of Gazebo, every 20 ms of its time. The time is Gazebo's; nobody waits for answers.
 
     Takes the name `simulator`, so that the rest of the graph sees no difference.
     """
@@ -49,18 +50,17 @@ class GazeboSimulator(Simulator):
         self.array = {}
         self.state: BodyState | None = None
         self.imu: Imu | None = None
-        self.samples: dict[int, FloatArray] = {}  # by stamp [ns]: speeds and torques of the wheels at a step of the engine
+        self.samples: dict[int, FloatArray] = {}  # by stamp [ns]: steps of the engine
         self.steering = np.full(4, math.nan)
         self.ended: tuple[int, BodyState] | None = None  # window of which not all samples have come
-        self.send = {name: self.publisher(name) for name in ("odom", "joint_states", "imu", "meter")}
-        self.send["/clock"] = lambda _: None  # the bridge's
+        self.send = {name: self.publisher(name) for name in ("/clock", "odom", "joint_states", "imu", "meter")}
         self.subscribe("cmd_vel", self.on_command)
         self.subscribe("load_command", self.on_load)
         self._open_bridge()
 
     def _open_bridge(self) -> None:
         """Publishers and subscriptions on the bridge's topics, see `simulation.gazebo.bridge_entries`."""
-        number, stream = ros.message_class("std_msgs/msg/Float64"), ros.quality("stream")
+        number, stream = ros.message_class("std_msgs/msg/Float64"), ros.quality("stream", HISTORY)
         self.number = number
         topics = [f"drive/{wheel}" for wheel in WHEELS] + [f"steer/{corner}" for corner in CORNERS]
         self.joints = {topic: self.ros.create_publisher(number, PREFIX + topic, stream).publish for topic in topics}
@@ -82,32 +82,37 @@ class GazeboSimulator(Simulator):
             self._drive(self.base.rest())
 
     def _keeper(self, wheel: str) -> Callable[[Any], None]:
-        column = 6 + WHEELS.index(wheel)
+        drive = TORQUES.start + WHEELS.index(wheel)
+        steer = MOMENTS.start + CORNERS.index(wheel) if wheel in CORNERS else None
 
         def keep(message: Any) -> None:
-            # What the wheel does to its carrier is minus what the motor does to the wheel.
-            stamp = _nanoseconds(message.header.stamp)
-            self._sample(stamp)[column] = -message.wrench.torque.y
+            # What the wheel does to its carrier is minus what the motors do to the wheel.
+            stamp, torque = _nanoseconds(message.header.stamp), message.wrench.torque
+            sample = self._sample(stamp)
+            sample[drive] = -torque.y
+            if steer is not None:
+                sample[steer] = -torque.z
             self._close(stamp)
 
         return keep
 
     def _sample(self, stamp: int) -> FloatArray:
-        """Speeds and torques (12,) at a step of the engine; NaN: has not come."""
+        """One step of the engine, (20,); NaN: has not come."""
         while len(self.samples) >= HISTORY:
             del self.samples[next(iter(self.samples))]
-        return self.samples.setdefault(stamp, np.full(12, math.nan))
+        return self.samples.setdefault(stamp, np.full(MOMENTS.stop, math.nan))
 
     def on_joints(self, message: Any) -> None:
-        """Speeds of the wheels and angles of the corners, whatever their order."""
+        """Speeds of the wheels, angles and rates of the corners, whatever their order."""
         stamp, index = _nanoseconds(message.header.stamp), {name: i for i, name in enumerate(message.name)}
         sample = self._sample(stamp)
         for k, wheel in enumerate(WHEELS):
             i = index.get(f"drive_{wheel}_joint")
-            sample[k] = math.nan if i is None else message.velocity[i]
+            sample[SPEEDS.start + k] = math.nan if i is None else message.velocity[i]
         for k, corner in enumerate(CORNERS):
             i = index.get(f"steer_{corner}_joint")
             self.steering[k] = math.nan if i is None else message.position[i]
+            sample[RATES.start + k] = math.nan if i is None else message.velocity[i]
         self._close(stamp)
 
     def on_imu(self, message: Any) -> None:
@@ -128,9 +133,10 @@ class GazeboSimulator(Simulator):
         self._close(stamp)
 
     def _close(self, stamp: int) -> None:
-        if self.ended is not None and stamp == self.ended[0] and stamp in self.samples:
-            if not np.any(np.isnan(self.samples[stamp])):
-                self._end()
+        if self.ended is None or stamp != self.ended[0] or stamp not in self.samples:
+            return
+        if not np.any(np.isnan(self.samples[stamp])):
+            self._end()
 
     def _end(self) -> None:
         """Close the window that has ended, with the steps of which everything has come."""
@@ -143,15 +149,15 @@ class GazeboSimulator(Simulator):
         rows = [self.samples.pop(at) for at in sorted(self.samples) if at <= stamp]
         whole = [row for row in rows if not np.any(np.isnan(row))]
         if not first:
-            self.window(np.array(whole).reshape(-1, 12), seconds)
+            self.window(np.array(whole).reshape(-1, MOMENTS.stop), seconds)
 
     def window(self, samples: FloatArray, seconds: float) -> None:
-        """Meter the window from its samples (n, 12), say what was measured, and tell the joints what comes next."""
+        """Meter the window from its samples (n, 20), say what was measured, and tell the joints what comes next."""
         assert self.state is not None
         if self.time - self.commanded > self.settings.watchdog:
             self.driver.command = Command(0.0, 0.0, self.settings.ramp)
         state, before = self.state, self.pv
-        joints = Joints(samples[:, :6], samples[:, 6:], self.steering.copy())
+        joints = Joints(*(samples[:, part] for part in (SPEEDS, TORQUES, RATES, MOMENTS)), self.steering.copy())
         metered = self.base.meter(joints, state, seconds)
         light = self.sun.read(state.x, state.y, self.time, state.rotation)
         self.pv = light.pv_power

@@ -153,12 +153,12 @@ def _ground(world: Element, image: Heightmap, uri: str) -> None:
 def bridge_entries(name: str = "rover") -> list[dict[str, str]]:
     """Topics that ros_gz_bridge carries between Gazebo and ROS, one mapping each.
 
-    ROS names are relative, so that a namespace can be put before them, except `/clock`. They begin with `gazebo/`, apart from
-    the topics of the same kind by which the rest of the graph knows the rover: `nodes.gazebo_base` translates.
+    ROS names are relative, so that a namespace can be put before them. They begin with `gazebo/`, apart from the topics of the
+    same kind by which the rest of the graph knows the rover: `nodes.gazebo_base` translates. It also gives the time, once in each
+    window: Gazebo's own clock ticks at every step of the engine, which would wake every node five times as often.
     """
     to_ros, to_gazebo = "GZ_TO_ROS", "ROS_TO_GZ"
     rows = [
-        ("/clock", "/clock", "rosgraph_msgs/msg/Clock", "gz.msgs.Clock", to_ros),
         ("gazebo/joint_states", f"/model/{name}/joint_states", "sensor_msgs/msg/JointState", "gz.msgs.Model", to_ros),
         ("gazebo/odom", f"/model/{name}/odometry", "nav_msgs/msg/Odometry", "gz.msgs.Odometry", to_ros),
         ("gazebo/imu", f"/model/{name}/imu", "sensor_msgs/msg/Imu", "gz.msgs.IMU", to_ros),

@@ -1,8 +1,8 @@
 """Motors and meter of the rover in Gazebo: what lies between a command for the body and Gazebo's joints, and back.
 
-Gazebo applies a torque to each wheel at every step of its engine, stiffness * (set speed - speed) as `sdf` writes it, and measures
-it; it knows no soil, no slip and no power. Here the set speeds come from a speed loop and from the cap on the power, and the
-soil's resistance and slip are added to what Gazebo measures, by the same laws as in `mujoco_drive`.
+Gazebo applies a torque to each wheel at every step of its engine, stiffness * (set speed - speed) by the model of `sdf`, and
+measures it; it knows no soil, no slip and no power. Here the set speeds come from a speed loop and from the cap on the power, and
+the soil's resistance and slip are added to what Gazebo measures, by the same laws as in `mujoco_drive`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rover_energy.simulation.body import BodyState
 from rover_energy.simulation.geometry import FloatArray, RoverGeometry
 from rover_energy.simulation.kinematics import alignment, feasible_motion, rolling_speeds, steering_angles
 from rover_energy.simulation.protocol import Command
-from rover_energy.simulation.sdf import drive_stiffness
+from rover_energy.simulation.sdf import STEERING_GAIN, drive_stiffness
 from rover_energy.simulation.soil import TrueRover
 
 SETTLING = 0.25  # [s] over which the torque that holds the rover's speed is found
@@ -25,7 +25,8 @@ SPREAD = 0.2  # of a wheel's speed: change, either way, that a capped power stil
 LEAST_SPREAD = 0.05  # of the rated wheel speed, likewise
 CREEP = 0.05  # of the rated wheel speed: slower wheels roll freely, and a rover told to stand is parked
 STANDSTILL = 1e-3  # of the rated wheel speed: slower wheels have no resistance
-CAP_RESERVE = 0.02  # of a cap on the power, left unused: slope, slip and resistance change from window to window
+CAP_RESERVE = 0.04  # of a cap on the power, left unused: slope, slip and speed of the body change from window to window
+FADING = 0.1  # in a window, of what the latest peaks of resistance and steering add to the foreseen power
 _HALVINGS = 14
 
 
@@ -39,18 +40,23 @@ class Joints:
         Of the wheels, order of `geometry.WHEELS` [rad/s].
     torques : (n, 6) array
         On the wheels about their axles, at the same instants; positive drives forward [N m].
+    rates, moments : (n, 4) array
+        Of the corners' joints, order of `geometry.CORNERS` [rad/s], and the moments with which they turn the wheels [N m].
     steering : (4,) array
-        Angles of the corners at the end, order of `geometry.CORNERS` [rad].
+        Angles of the corners at the end [rad].
     """
 
     speeds: FloatArray
     torques: FloatArray
+    rates: FloatArray
+    moments: FloatArray
     steering: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class Metered:
-    """Motors in one window: mean speeds (6,) with slip [rad/s], mean torques (6,) with the soil's part [N m], power at the bus [W]."""
+    """Motors in one window: mean speeds (6,) with slip [rad/s], mean torques (6,) with the soil's part [N m], mean power at the
+    bus [W]."""
 
     speeds: FloatArray
     torques: FloatArray
@@ -72,14 +78,14 @@ class GazeboBase:
         self.stiffness = drive_stiffness(geometry)
         self._rim, self._slip, self._drag = np.zeros(6), 0.0, 0.0
         self._speed, self._load, self._thrust = np.zeros(6), np.zeros(6), np.zeros(6)
-        self._held = False
+        self._held, self._peak_drag, self._steered = False, 0.0, 0.0
 
     def meter(self, joints: Joints, state: BodyState, seconds: float) -> Metered:
         """Power of the motors in a window that has just ended.
 
-        The mean over the window's steps of torque * speed, wheel by wheel: nothing is fed back to the bus or from wheel to wheel.
-        F_res |v| + (1 - s) M_turn |yaw rate|, spread over the wheels as friction against their rolling, is added, and the
-        motors turn faster than Gazebo's wheels by 1/(1 - s). NaN in, and no step in: NaN out.
+        The mean over the window's steps of torque * speed, motor by motor, wheels and corners: nothing is fed back to the bus or
+        from one to another. F_res |v| + (1 - s) M_turn |yaw rate|, spread over the wheels as friction against their rolling, is
+        added, and the motors turn faster than Gazebo's wheels by 1/(1 - s). NaN in, and no step in: NaN out.
         """
         truth, count = self.truth, len(joints.speeds)
         if count == 0:
@@ -93,13 +99,17 @@ class GazeboBase:
         still = 6.0 * STANDSTILL * self.geometry.rated_speed
         self._drag = resisted / rolling if rolling > still or math.isnan(rolling) else 0.0
         mechanical = joints.torques * joints.speeds + self._drag * np.abs(joints.speeds)
-        drawn = float(np.where(mechanical <= 0.0, 0.0, mechanical).sum()) / count
+        steered = joints.moments * joints.rates
+        drawn, steering = (float(np.where(work <= 0.0, 0.0, work).sum()) / count for work in (mechanical, steered))
         if np.all(np.isfinite(speeds)) and np.all(np.isfinite(torques)):
             self._speed = joints.speeds[-1]
             found = self._shared(joints.steering) @ torques - self._thrust
             self._load = self._load + min(1.0, seconds / SETTLING) * (found - self._load)
+            self._peak_drag = max(self._drag, self._peak_drag + FADING * (self._drag - self._peak_drag))
+            self._steered = max(steering, (1.0 - FADING) * self._steered)
         faster = 1.0 / (1.0 - self._slip)
-        return Metered(speeds * faster, torques + np.sign(speeds) * self._drag, drawn * faster / truth.efficiency)
+        power = (drawn * faster + steering) / truth.efficiency
+        return Metered(speeds * faster, torques + np.sign(speeds) * self._drag, power)
 
     def targets(self, command: Command, steering: FloatArray, seconds: float) -> tuple[FloatArray, FloatArray]:
         """Set speeds (6,) [rad/s] for Gazebo's wheels and angles (4,) [rad] for its corners in the next window.
@@ -118,7 +128,8 @@ class GazeboBase:
         if self._held:  # take up from the true speed, or the wheels would rush as soon as the cap lets them
             true = self._speed / rolled
             self._rim = self._rim * min(1.0, max(0.0, float(true @ self._rim) / max(float(self._rim @ self._rim), 1e-12)))
-        change = np.clip(wanted - self._rim, -most, most)
+        change = wanted - self._rim  # all in proportion: wheels of a turn that ramped alike would work against each other
+        change = change * min(1.0, most / max(float(np.max(np.abs(change))), 1e-12))
         self._rim = self._rim + change
         lacking = self._rim * rolled - self._speed
         shared = self._shared(standing)
@@ -128,7 +139,17 @@ class GazeboBase:
         parked = not np.any(self._rim) and float(np.max(np.abs(self._speed))) < CREEP * g.rated_speed
         set_speeds = self._speed + torque / self.stiffness
         self._held = False
-        return (set_speeds if parked else self._capped(set_speeds, command.power_cap)), angles
+        return (set_speeds if parked else self._capped(set_speeds, command.power_cap, self._steering(angles - standing))), angles
+
+    def _steering(self, errors: FloatArray) -> float:
+        """Power that the corners may take in the next window [W]: what they took lately, or turning their wheels on the spot.
+
+        Friction under a wheel that is turned about its middle has a lever of a quarter of its width.
+        """
+        g = self.geometry
+        moment = g.parameters.friction * g.mass * self.truth.gravity / 6.0 * g.wheel_width / 4.0
+        rates = np.minimum(STEERING_GAIN * np.abs(errors), g.parameters.steering_rate)
+        return max(self._steered, moment * float(rates.sum()))
 
     def _shared(self, steering: FloatArray) -> FloatArray:
         """Projection (6, 6) of the wheels' torques or speeds on those that move the body, along or about z; what is left, wheels
@@ -138,11 +159,15 @@ class GazeboBase:
         projection: FloatArray = np.linalg.pinv(ways) @ ways
         return projection
 
-    def _capped(self, set_speeds: FloatArray, cap: float) -> FloatArray:
-        """Set speeds (6,) of which the power stays within a cap [W at the bus], all lowered by the same share of the way to none."""
+    def _capped(self, set_speeds: FloatArray, cap: float, steering: float) -> FloatArray:
+        """Set speeds (6,) of which the power, with that of the corners [W], stays within a cap [W at the bus].
+
+        They are lowered along the rover's motion: wheels that go farther give up more, so that the cap makes no moment of its own
+        about the turn. None goes below the set speed at which it draws nothing even when it has slowed by its spread.
+        """
         if not cap < math.inf:
             return set_speeds
-        k, drag, rated = self.stiffness, self._drag, self.geometry.rated_speed
+        k, drag, rated = self.stiffness, self._peak_drag, self.geometry.rated_speed
         room = np.maximum(SPREAD * np.abs(self._speed), LEAST_SPREAD * rated)
         pull = np.where(set_speeds < self._speed, -1.0, 1.0)
         way = np.where(np.abs(self._speed) > room, np.sign(self._speed), pull)
@@ -151,21 +176,26 @@ class GazeboBase:
         high = np.where(now < 0.0, np.maximum(now + CREEP * rated, 0.0), now + room)  # to brake takes nothing from the bus
         friction = drag / k * np.clip(now / (CREEP * rated), 0.0, 1.0)
         least = np.minimum(wanted, low - friction)
+        share = np.maximum(np.abs(self._rim), 0.1 * max(float(np.max(np.abs(self._rim))), 1e-9))
+
+        def told(part: float) -> FloatArray:
+            return np.maximum(wanted - part * share, least)
 
         def worst(part: float) -> float:
             """Most that the wheels may draw [W]: the largest (k (u - w) + drag) w for speeds w from low to high."""
-            top = least + part * (wanted - least) + drag / k
+            top = told(part) + drag / k
             at = np.clip(0.5 * top, low, high)
             return float(np.maximum(k * (top - at) * at, 0.0).sum())
 
-        allowed = max(cap, 0.0) * self.truth.efficiency * (1.0 - self._slip) * (1.0 - CAP_RESERVE)
-        if worst(1.0) <= allowed:
+        left = cap * self.truth.efficiency * (1.0 - CAP_RESERVE) - steering
+        allowed = max(left, 0.0) * (1.0 - self._slip)
+        if worst(0.0) <= allowed:
             return set_speeds
-        self._held, below, above = True, 0.0, 1.0
+        self._held, below, above = True, 0.0, float(np.max((wanted - least) / share))
         for _ in range(_HALVINGS):
             middle = 0.5 * (below + above)
-            below, above = (middle, above) if worst(middle) <= allowed else (below, middle)
-        held: FloatArray = way * (least + below * (wanted - least))
+            below, above = (below, middle) if worst(middle) <= allowed else (middle, above)
+        held: FloatArray = way * told(above)
         return held
 
     def rest(self) -> FloatArray:

@@ -32,7 +32,7 @@ SDF_VERSION = "1.9"
 STEP = 0.004  # [s] of the engine
 STATE_RATE = 50  # [Hz] of odometry and inertial sensor
 FORCE_RATE = 250  # [Hz] of the force-torque sensors: every step, and so are joint states, or there would be power unseen
-_STEERING_GAIN = 4.0  # [1/s] of the corners' position controllers, as tried in Gazebo Ionic
+STEERING_GAIN = 4.0  # [1/s] of the corners' position controllers, as tried in Gazebo Ionic
 _SUSPENSION_STOP = 0.7  # [rad]
 _COLOURS = {
     "body": "0.83 0.65 0.27 1", "panel": "0.07 0.10 0.28 1", "metal": "0.62 0.64 0.67 1", "tyre": "0.16 0.16 0.17 1",
@@ -197,7 +197,7 @@ def _plugins(model: Element, g: RoverGeometry, name: str) -> None:
         child(steer, "joint_name", f"steer_{corner}_joint")
         child(steer, "topic", f"/model/{name}/steer/{corner}")
         child(steer, "use_velocity_commands", "true")
-        child(steer, "p_gain", _STEERING_GAIN)
+        child(steer, "p_gain", STEERING_GAIN)
         child(steer, "cmd_max", g.parameters.steering_rate)
         child(steer, "cmd_min", -g.parameters.steering_rate)
     states = plugin(model, "joint-state-publisher", "JointStatePublisher")
