@@ -57,8 +57,9 @@ def show(
 
 
 def show_step(
-    base: SimpleNamespace, time: float, speed: float, torque: float, wheels: tuple[str, ...], rate: float = 0.0, moment: float = 0.0
-) -> None:
+    base: SimpleNamespace, time: float, speed: float, torque: float, wheels: tuple[str, ...],
+    *, rate: float = 0.0, moment: float = 0.0,
+) -> None:  # fmt: skip
     from rover_energy.nodes.ros import message_class, stamp_of
 
     radius = base.part.base.geometry.wheel_radius

@@ -251,6 +251,19 @@ def test_wheels_that_work_against_each_other_are_left_soft() -> None:
     np.testing.assert_allclose(torques + K * speeds, -3.0 * K * moved, atol=1e-9)
 
 
+def test_without_measurements_the_wheels_are_braked() -> None:
+    part, rolling = base(), alike(np.full(6, 2.0), np.full(6, 2.0))
+    part.meter(rolling, level(0.3), WINDOW)
+    nowhere = BodyState(math.nan, 0.0, 0.0, np.full((3, 3), math.nan), 0.3, 0.0)
+    for k in range(4):
+        assert math.isnan(part.meter(rolling, nowhere, WINDOW).power)
+        wheels, _ = part.targets(Command(0.3, 0.0, 50.0), STRAIGHT, WINDOW)
+        assert np.all(np.isfinite(wheels))
+        assert bool(np.any(wheels)) == (k < 2)
+    part.meter(rolling, level(0.3), WINDOW)
+    assert np.any(part.targets(Command(0.3, 0.0, 50.0), STRAIGHT, WINDOW)[0])
+
+
 def test_rest_is_rest() -> None:
     part = base()
     wheels, _ = part.targets(STOP, STRAIGHT, WINDOW)

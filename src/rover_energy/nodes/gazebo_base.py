@@ -157,7 +157,8 @@ class GazeboSimulator(Simulator):
         if self.time - self.commanded > self.settings.watchdog:
             self.driver.command = Command(0.0, 0.0, self.settings.ramp)
         state, before = self.state, self.pv
-        joints = Joints(*(samples[:, part] for part in (SPEEDS, TORQUES, RATES, MOMENTS)), self.steering.copy())
+        speeds, torques, rates, moments = (samples[:, part] for part in (SPEEDS, TORQUES, RATES, MOMENTS))
+        joints = Joints(speeds, torques, rates, moments, self.steering.copy())
         metered = self.base.meter(joints, state, seconds)
         light = self.sun.read(state.x, state.y, self.time, state.rotation)
         self.pv = light.pv_power

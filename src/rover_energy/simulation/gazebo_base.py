@@ -27,6 +27,7 @@ CREEP = 0.05  # of the rated wheel speed: slower wheels roll freely, and a rover
 STANDSTILL = 1e-3  # of the rated wheel speed: slower wheels have no resistance
 CAP_RESERVE = 0.04  # of a cap on the power, left unused: slope, slip and speed of the body change from window to window
 FADING = 0.1  # in a window, of what the latest peaks of resistance and steering add to the foreseen power
+BLIND = 2  # windows in a row without a measurement, from the next on the wheels are braked
 _HALVINGS = 14
 
 
@@ -78,7 +79,7 @@ class GazeboBase:
         self.stiffness = drive_stiffness(geometry)
         self._rim, self._slip, self._drag = np.zeros(6), 0.0, 0.0
         self._speed, self._load, self._thrust = np.zeros(6), np.zeros(6), np.zeros(6)
-        self._held, self._peak_drag, self._steered = False, 0.0, 0.0
+        self._held, self._peak_drag, self._steered, self._blind = False, 0.0, 0.0, 0
 
     def meter(self, joints: Joints, state: BodyState, seconds: float) -> Metered:
         """Power of the motors in a window that has just ended.
@@ -88,8 +89,12 @@ class GazeboBase:
         added, and the motors turn faster than Gazebo's wheels by 1/(1 - s). NaN in, and no step in: NaN out.
         """
         truth, count = self.truth, len(joints.speeds)
-        if count == 0:
+        pose = (state.x, state.y, state.speed, state.yaw_rate, *state.rotation.ravel())
+        measured = (pose, joints.speeds, joints.torques, joints.rates, joints.moments)
+        if count == 0 or not all(np.all(np.isfinite(part)) for part in measured):
+            self._blind += 1
             return Metered(np.full(6, math.nan), np.full(6, math.nan), math.nan)
+        self._blind = 0
         speeds, torques = joints.speeds.mean(axis=0), joints.torques.mean(axis=0)
         backward = float(speeds.sum()) < 0.0
         self._slip = truth.slip(-state.along_slope if backward else state.along_slope)
@@ -97,16 +102,15 @@ class GazeboBase:
         resisted += (1.0 - self._slip) * truth.turn_moment(state.x, state.y) * abs(state.yaw_rate)
         rolling = float(np.abs(joints.speeds).sum()) / count
         still = 6.0 * STANDSTILL * self.geometry.rated_speed
-        self._drag = resisted / rolling if rolling > still or math.isnan(rolling) else 0.0
+        self._drag = resisted / rolling if rolling > still else 0.0
         mechanical = joints.torques * joints.speeds + self._drag * np.abs(joints.speeds)
         steered = joints.moments * joints.rates
-        drawn, steering = (float(np.where(work <= 0.0, 0.0, work).sum()) / count for work in (mechanical, steered))
-        if np.all(np.isfinite(speeds)) and np.all(np.isfinite(torques)):
-            self._speed = joints.speeds[-1]
-            found = self._shared(joints.steering) @ torques - self._thrust
-            self._load = self._load + min(1.0, seconds / SETTLING) * (found - self._load)
-            self._peak_drag = max(self._drag, self._peak_drag + FADING * (self._drag - self._peak_drag))
-            self._steered = max(steering, (1.0 - FADING) * self._steered)
+        drawn, steering = (float(np.maximum(work, 0.0).sum()) / count for work in (mechanical, steered))
+        self._speed = joints.speeds[-1]
+        found = self._shared(joints.steering) @ torques - self._thrust
+        self._load = self._load + min(1.0, seconds / SETTLING) * (found - self._load)
+        self._peak_drag = max(self._drag, self._peak_drag + FADING * (self._drag - self._peak_drag))
+        self._steered = max(steering, (1.0 - FADING) * self._steered)
         faster = 1.0 / (1.0 - self._slip)
         power = (drawn * faster + steering) / truth.efficiency
         return Metered(speeds * faster, torques + np.sign(speeds) * self._drag, power)
@@ -115,7 +119,8 @@ class GazeboBase:
         """Set speeds (6,) [rad/s] for Gazebo's wheels and angles (4,) [rad] for its corners in the next window.
 
         The wheels ramp as a driver's do, wait for corners that stand astray, and are set so that the power of the next windows
-        stays within the command's cap, also when their speed changes by `SPREAD` meanwhile.
+        stays within the command's cap, also when their speed changes by `SPREAD` meanwhile. 0 when nothing has been measured for
+        more than `BLIND` windows.
         """
         g, standing = self.geometry, np.where(np.isfinite(steering), steering, 0.0)
         speed, yaw_rate = feasible_motion(g, command.speed, command.yaw_rate)
@@ -137,9 +142,10 @@ class GazeboBase:
         torque = self.stiffness * lacking + shared @ (FIRMNESS * self.stiffness * lacking + self._load) + self._thrust
         torque = np.clip(torque, -g.torque_limit, g.torque_limit)
         parked = not np.any(self._rim) and float(np.max(np.abs(self._speed))) < CREEP * g.rated_speed
-        set_speeds = self._speed + torque / self.stiffness
-        self._held = False
-        return (set_speeds if parked else self._capped(set_speeds, command.power_cap, self._steering(angles - standing))), angles
+        set_speeds, self._held = self._speed + torque / self.stiffness, False
+        if not parked:
+            set_speeds = self._capped(set_speeds, command.power_cap, self._steering(angles - standing))
+        return (set_speeds if self._blind <= BLIND else np.zeros(6)), angles
 
     def _steering(self, errors: FloatArray) -> float:
         """Power that the corners may take in the next window [W]: what they took lately, or turning their wheels on the spot.
