@@ -79,6 +79,7 @@ class GazeboBase:
         self.stiffness = drive_stiffness(geometry)
         self._rim, self._slip, self._drag = np.zeros(6), 0.0, 0.0
         self._speed, self._load, self._thrust = np.zeros(6), np.zeros(6), np.zeros(6)
+        self._shared = np.zeros((6, 6))
         self._held, self._peak_drag, self._steered, self._blind = False, 0.0, 0.0, 0
 
     def meter(self, joints: Joints, state: BodyState, seconds: float) -> Metered:
@@ -107,7 +108,7 @@ class GazeboBase:
         steered = joints.moments * joints.rates
         drawn, steering = (float(np.maximum(work, 0.0).sum()) / count for work in (mechanical, steered))
         self._speed = joints.speeds[-1]
-        found = self._shared(joints.steering) @ torques - self._thrust
+        found = self._shared @ torques - self._thrust
         self._load = self._load + min(1.0, seconds / SETTLING) * (found - self._load)
         self._peak_drag = max(self._drag, self._peak_drag + FADING * (self._drag - self._peak_drag))
         self._steered = max(steering, (1.0 - FADING) * self._steered)
@@ -137,7 +138,7 @@ class GazeboBase:
         change = change * min(1.0, most / max(float(np.max(np.abs(change))), 1e-12))
         self._rim = self._rim + change
         lacking = self._rim * rolled - self._speed
-        shared = self._shared(standing)
+        self._shared = shared = _shared(g, self._rim, standing, spot=speed == 0.0)
         self._thrust = shared @ (g.mass * g.wheel_radius**2 / 6.0 * change * rolled / seconds)
         torque = self.stiffness * lacking + shared @ (FIRMNESS * self.stiffness * lacking + self._load) + self._thrust
         torque = np.clip(torque, -g.torque_limit, g.torque_limit)
@@ -157,14 +158,6 @@ class GazeboBase:
         rates = np.minimum(STEERING_GAIN * np.abs(errors), g.parameters.steering_rate)
         return max(self._steered, moment * float(rates.sum()))
 
-    def _shared(self, steering: FloatArray) -> FloatArray:
-        """Projection (6, 6) of the wheels' torques or speeds on those that move the body, along or about z; what is left, wheels
-        do against each other."""
-        standing = np.where(np.isfinite(steering), steering, 0.0)
-        ways = np.stack([rolling_speeds(self.geometry, 1.0, 0.0, standing), rolling_speeds(self.geometry, 0.0, 1.0, standing)])
-        projection: FloatArray = np.linalg.pinv(ways) @ ways
-        return projection
-
     def _capped(self, set_speeds: FloatArray, cap: float, steering: float) -> FloatArray:
         """Set speeds (6,) of which the power, with that of the corners [W], stays within a cap [W at the bus].
 
@@ -180,6 +173,7 @@ class GazeboBase:
         now, wanted = way * self._speed, way * set_speeds
         low = np.maximum(now - room, 0.0)
         high = np.where(now < 0.0, np.maximum(now + CREEP * rated, 0.0), now + room)  # to brake takes nothing from the bus
+        now = np.maximum(now, 0.0)
         friction = drag / k * np.clip(now / (CREEP * rated), 0.0, 1.0)
         least = np.minimum(wanted, low - friction)
         share = np.maximum(np.abs(self._rim), 0.1 * max(float(np.max(np.abs(self._rim))), 1e-9))
@@ -187,26 +181,43 @@ class GazeboBase:
         def told(part: float) -> FloatArray:
             return np.maximum(wanted - part * share, least)
 
-        def worst(part: float) -> float:
-            """Most that the wheels may draw [W]: the largest (k (u - w) + drag) w for speeds w from low to high."""
+        def foreseen(part: float) -> float:
+            """Power of the wheels [W]: (k (u - w) + drag) w at the worst speeds that they may have together, half of the way to
+            low or to high, and what each may draw above that at its own worst: each for itself, so these add as squares."""
             top = told(part) + drag / k
+            together = [np.maximum(k * (top - w) * w, 0.0) for w in (0.5 * (now + low), now, 0.5 * (now + high))]
+            most = max(together, key=np.sum)
             at = np.clip(0.5 * top, low, high)
-            return float(np.maximum(k * (top - at) * at, 0.0).sum())
+            return float(most.sum() + np.linalg.norm(np.maximum(k * (top - at) * at - most, 0.0)))
 
         left = cap * self.truth.efficiency * (1.0 - CAP_RESERVE) - steering
         allowed = max(left, 0.0) * (1.0 - self._slip)
-        if worst(0.0) <= allowed:
+        if foreseen(0.0) <= allowed:
             return set_speeds
         self._held, below, above = True, 0.0, float(np.max((wanted - least) / share))
         for _ in range(_HALVINGS):
             middle = 0.5 * (below + above)
-            below, above = (below, middle) if worst(middle) <= allowed else (middle, above)
+            below, above = (below, middle) if foreseen(middle) <= allowed else (middle, above)
         held: FloatArray = way * told(above)
         return held
 
     def rest(self) -> FloatArray:
         """Set speeds (6,) [rad/s] with which the wheels hold the rover where it stands."""
         return self._load / self.stiffness
+
+
+def _shared(geometry: RoverGeometry, rim: FloatArray, steering: FloatArray, *, spot: bool) -> FloatArray:
+    """Projection (6, 6) of the wheels' torques or speeds on those that move the body; what is left, wheels do against each other.
+
+    On the way: along the motion of the rims `rim` (6,), as the corners alone decide how a rover turns that rolls, and wheels that
+    would have another turn only work against them. Standing or on the spot: along and about z.
+    """
+    if spot or not np.any(rim):
+        ways = np.stack([rolling_speeds(geometry, 1.0, 0.0, steering), rolling_speeds(geometry, 0.0, 1.0, steering)])
+    else:
+        ways = rim[np.newaxis]
+    projection: FloatArray = np.linalg.pinv(ways) @ ways
+    return projection
 
 
 def motion_between(before: BodyState, now: BodyState, seconds: float) -> BodyState:
