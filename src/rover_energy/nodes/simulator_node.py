@@ -41,7 +41,7 @@ class Simulator(ros.Part):
 
     def configure(self) -> None:
         p = self.settings
-        self.parked = p.window > WINDOW
+        self.period, self.parked = p.window, p.window > WINDOW
         if self.parked and p.engine != "loopback":
             problem = "is longer than 0.02 s, which is for a rover parked in the loopback"
             raise InputError("simulator", "window", problem, "take the loopback, or 0.02", p.window)
@@ -101,7 +101,7 @@ class Simulator(ros.Part):
         self.cap = limit if limit >= 0.0 else 0.0  # NaN is no permission
         self.cap_time = ros.seconds(message.header.stamp)
         self.lapse = self.cap_time + min(message.lifetime, self.settings.watchdog)
-        self.cap_pv = self.array.get(round(self.cap_time / self.settings.window), math.nan)
+        self.cap_pv = self.array.get(round(self.cap_time / self.period), math.nan)
         self._heard("load_command", self.cap_time)
 
     def _heard(self, name: str, time: float) -> None:
@@ -144,7 +144,7 @@ class Simulator(ros.Part):
         """One window."""
         if self.time - self.commanded > self.settings.watchdog or self.graph_lost(clock.monotonic()):
             self.driver.command = Command(0.0, 0.0, self.settings.ramp)
-        window, longest = self.settings.window, PARKED_STEP if self.parked else STEP
+        window, longest = self.period, PARKED_STEP if self.parked else STEP
         steps, before, motion, mean_pv = math.ceil(window / longest - 1e-9), self.pv, 0.0, 0.0
         h = window / steps
         for _ in range(steps):
@@ -168,7 +168,7 @@ class Simulator(ros.Part):
     def publish(self, motion: float, mean_pv: float) -> None:
         """Everything of one instant; the meter first, as power answers it."""
         r, stamp = self.reading, ros.stamp_of(self.time)
-        self.array[round(self.time / self.settings.window)] = self.pv
+        self.array[round(self.time / self.period)] = self.pv
         while len(self.array) > HISTORY:
             del self.array[next(iter(self.array))]
         self.send["/clock"](ros.message_class("rosgraph_msgs/msg/Clock")(clock=stamp))
