@@ -47,7 +47,7 @@ class GazeboSimulator(Simulator):
         self.driver, self.commanded, self.heard = Driver(), -math.inf, {"cmd_vel": -math.inf, "load_command": -math.inf}
         self.lost = {"cmd_vel": True, "load_command": True}
         self.cap, self.cap_time, self.lapse, self.cap_pv = 0.0, -math.inf, -math.inf, math.nan
-        self.array, self.period, self.parked = {}, WINDOW, False
+        self.array = {}
         self.state: BodyState | None = None
         self.imu: Imu | None = None
         self.samples: dict[int, FloatArray] = {}  # by stamp [ns]: steps of the engine

@@ -38,6 +38,7 @@ class Simulator(ros.Part):
     waited for, as on a real rover."""
 
     name, parameters = "simulator", SimulatorParameters
+    period, parked = WINDOW, False  # length of a window [s], and whether the drivers stay off
 
     def configure(self) -> None:
         p = self.settings
