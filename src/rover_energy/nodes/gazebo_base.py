@@ -23,7 +23,7 @@ from rover_energy.simulation.soil import SoilScatter, TrueRover
 from rover_energy.simulation.sunlight import SunSensor
 
 PREFIX = "gazebo/"  # of the bridge's topics on the side of ROS
-HISTORY = 64  # steps of the engine that are kept at most
+HISTORY = 128  # steps of the engine that are kept at most
 SPEEDS, TORQUES, RATES, MOMENTS = slice(0, 6), slice(6, 12), slice(12, 16), slice(16, 20)  # of a step, see `Joints`
 
 
@@ -52,7 +52,8 @@ class GazeboSimulator(Simulator):
         self.imu: Imu | None = None
         self.samples: dict[int, FloatArray] = {}  # by stamp [ns]: steps of the engine
         self.steering = np.full(4, math.nan)
-        self.ended: tuple[int, BodyState] | None = None  # window of which not all samples have come
+        self.latest = dict.fromkeys((*WHEELS, "joints"), 0)  # stamp [ns] of each stream's last message
+        self.ended: list[tuple[int, BodyState]] = []  # windows of which not all samples may have come
         self.send = {name: self.publisher(name) for name in ("/clock", "odom", "joint_states", "imu", "meter")}
         self.subscribe("cmd_vel", self.on_command)
         self.subscribe("load_command", self.on_load)
@@ -79,7 +80,7 @@ class GazeboSimulator(Simulator):
     def deactivate(self) -> None:
         """Wheels to rest."""
         if self.state is not None and self.ros.context.ok():
-            self._drive(self.base.rest())
+            self._drive(np.zeros(6))
 
     def _keeper(self, wheel: str) -> Callable[[Any], None]:
         drive = TORQUES.start + WHEELS.index(wheel)
@@ -92,7 +93,7 @@ class GazeboSimulator(Simulator):
             sample[drive] = -torque.y
             if steer is not None:
                 sample[steer] = -torque.z
-            self._close(stamp)
+            self._close(wheel, stamp)
 
         return keep
 
@@ -113,35 +114,34 @@ class GazeboSimulator(Simulator):
             i = index.get(f"steer_{corner}_joint")
             self.steering[k] = math.nan if i is None else message.position[i]
             sample[RATES.start + k] = math.nan if i is None else message.velocity[i]
-        self._close(stamp)
+        self._close("joints", stamp)
 
     def on_imu(self, message: Any) -> None:
         a, w, q = message.linear_acceleration, message.angular_velocity, message.orientation
         self.imu = Imu(np.array([a.x, a.y, a.z]), np.array([w.x, w.y, w.z]), np.array([q.w, q.x, q.y, q.z]))
 
     def on_odometry(self, message: Any) -> None:
-        """One window has ended. It is closed when the last step's speeds and torques are there, or when the next has ended."""
+        """One window has ended. It is closed when every stream has come as far: a burst brings odometry ahead of the rest."""
         if not self.active:
             return
         stamp, at = _nanoseconds(message.header.stamp), message.pose.pose
-        if not 1e-9 * stamp > max(self.time, -math.inf if self.ended is None else 1e-9 * self.ended[0]):
+        if not 1e-9 * stamp > max(self.time, 1e-9 * self.ended[-1][0] if self.ended else -math.inf):
             return
-        if self.ended is not None:
-            self._end()
         rotation = _rotation(at.orientation)
-        self.ended = stamp, BodyState(at.position.x, at.position.y, at.position.z, rotation, 0.0, 0.0)
-        self._close(stamp)
+        self.ended.append((stamp, BodyState(at.position.x, at.position.y, at.position.z, rotation, 0.0, 0.0)))
+        self._close_windows()
 
-    def _close(self, stamp: int) -> None:
-        if self.ended is None or stamp != self.ended[0] or stamp not in self.samples:
-            return
-        if not np.any(np.isnan(self.samples[stamp])):
+    def _close(self, stream: str, stamp: int) -> None:
+        self.latest[stream] = stamp
+        self._close_windows()
+
+    def _close_windows(self) -> None:
+        while self.ended and self.ended[0][0] <= min(self.latest.values()):
             self._end()
 
     def _end(self) -> None:
         """Close the window that has ended, with the steps of which everything has come."""
-        assert self.ended is not None
-        (stamp, now), self.ended = self.ended, None
+        stamp, now = self.ended.pop(0)
         time, first = 1e-9 * stamp, self.state is None
         seconds = time - self.time
         self.state = now if self.state is None else motion_between(self.state, now, seconds)

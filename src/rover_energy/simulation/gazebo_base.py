@@ -16,7 +16,7 @@ from rover_energy.simulation.body import BodyState
 from rover_energy.simulation.geometry import FloatArray, RoverGeometry
 from rover_energy.simulation.kinematics import alignment, feasible_motion, rolling_speeds, steering_angles
 from rover_energy.simulation.protocol import Command
-from rover_energy.simulation.sdf import STEERING_GAIN, drive_stiffness
+from rover_energy.simulation.sdf import STEERING_GAIN, drive_stiffness, gear_friction
 from rover_energy.simulation.soil import TrueRover
 
 SETTLING = 0.25  # [s] over which the torque that holds the rover's speed is found
@@ -76,7 +76,7 @@ class GazeboBase:
 
     def __init__(self, geometry: RoverGeometry, truth: TrueRover) -> None:
         self.geometry, self.truth = geometry, truth
-        self.stiffness = drive_stiffness(geometry)
+        self.stiffness, self.friction = drive_stiffness(geometry), gear_friction(geometry)
         self._rim, self._slip, self._drag = np.zeros(6), 0.0, 0.0
         self._speed, self._load, self._thrust = np.zeros(6), np.zeros(6), np.zeros(6)
         self._shared = np.zeros((6, 6))
@@ -141,12 +141,15 @@ class GazeboBase:
         self._shared = shared = _shared(g, self._rim, standing, spot=speed == 0.0)
         self._thrust = shared @ (g.mass * g.wheel_radius**2 / 6.0 * change * rolled / seconds)
         torque = self.stiffness * lacking + shared @ (FIRMNESS * self.stiffness * lacking + self._load) + self._thrust
+        slow = CREEP * g.rated_speed
+        torque = torque + self.friction * np.sign(np.where(np.abs(self._speed) > slow, self._speed, torque))
         torque = np.clip(torque, -g.torque_limit, g.torque_limit)
-        parked = not np.any(self._rim) and float(np.max(np.abs(self._speed))) < CREEP * g.rated_speed
-        set_speeds, self._held = self._speed + torque / self.stiffness, False
-        if not parked:
-            set_speeds = self._capped(set_speeds, command.power_cap, self._steering(angles - standing))
-        return (set_speeds if self._blind <= BLIND else np.zeros(6)), angles
+        parked = not np.any(self._rim) and float(np.max(np.abs(self._speed))) < slow
+        self._held = False
+        if parked or self._blind > BLIND:
+            return np.zeros(6), angles
+        set_speeds = self._speed + torque / self.stiffness
+        return self._capped(set_speeds, command.power_cap, self._steering(angles - standing)), angles
 
     def _steering(self, errors: FloatArray) -> float:
         """Power that the corners may take in the next window [W]: what they took lately, or turning their wheels on the spot.
@@ -166,7 +169,8 @@ class GazeboBase:
         """
         if not cap < math.inf:
             return set_speeds
-        k, drag, rated = self.stiffness, self._peak_drag, self.geometry.rated_speed
+        k, rated = self.stiffness, self.geometry.rated_speed
+        drag = self._peak_drag - self.friction  # the gear's friction takes part of what the motor gives
         room = np.maximum(SPREAD * np.abs(self._speed), LEAST_SPREAD * rated)
         pull = np.where(set_speeds < self._speed, -1.0, 1.0)
         way = np.where(np.abs(self._speed) > room, np.sign(self._speed), pull)
@@ -200,10 +204,6 @@ class GazeboBase:
             below, above = (below, middle) if foreseen(middle) <= allowed else (middle, above)
         held: FloatArray = way * told(above)
         return held
-
-    def rest(self) -> FloatArray:
-        """Set speeds (6,) [rad/s] with which the wheels hold the rover where it stands."""
-        return self._load / self.stiffness
 
 
 def _shared(geometry: RoverGeometry, rim: FloatArray, steering: FloatArray, *, spot: bool) -> FloatArray:

@@ -142,6 +142,14 @@ def drive_stiffness(geometry: RoverGeometry) -> float:
     return 0.5 * geometry.torque_limit / geometry.rated_speed
 
 
+def gear_friction(geometry: RoverGeometry) -> float:
+    """Friction in a wheel's gear [N m], which holds the rover wherever nobody sends set speeds, as a self-locking gear does.
+
+    Enough for slopes up to asin 0.3 = 17 deg. Who drives adds it to the torque that the wheel shall have.
+    """
+    return 0.25 * geometry.torque_limit
+
+
 def differential_spring(g: RoverGeometry, gravity: float) -> tuple[float, float]:
     """Stiffness [N m/rad] and damping [N m s/rad] of each rocker joint in place of the differential.
 
@@ -170,6 +178,9 @@ def _wheel(model: Element, g: RoverGeometry, wheel: str, parent: str, position: 
             child(friction, "mu2", g.parameters.friction)
     _box(link, "grouser", (0.0, 0.0, 0.0), (2.02 * g.wheel_radius, 0.98 * g.wheel_width, 0.1 * g.wheel_radius), colour="metal")
     joint = _hinge(model, f"drive_{wheel}_joint", parent, f"wheel_{wheel}", (0.0, 1.0, 0.0), None, 0.0, 0.0)
+    dynamics = _axis(joint).find("dynamics")
+    assert dynamics is not None
+    child(dynamics, "friction", gear_friction(g))
     limit = child(_axis(joint), "limit")
     child(limit, "lower", "-1e16")
     child(limit, "upper", "1e16")
