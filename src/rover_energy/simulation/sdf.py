@@ -7,7 +7,9 @@ What differs from the MuJoCo rover, because Gazebo's default engine (DART) has n
   meters the power adds the soil's part;
 - tyres are cylinders.
 
-Torque about y of a wheel's wrench, times the wheel's speed, is minus the mechanical power of its motor.
+The wheels are driven by torque, `drive_stiffness` times what they lack of a set speed, against `gear_friction` in their joints.
+Torque about y of a wheel's wrench, past that gear, times the wheel's speed, is minus the mechanical power that reaches the wheel;
+what the gear takes is part of the drivetrain's efficiency.
 
 Joint efforts are not published by Gazebo's joint state publisher, hence the force-torque sensors. All topics start with
 `/model/<name>/`, so that several rovers can share a world.
