@@ -15,6 +15,7 @@ from rover_energy.nodes.settings import GazeboParameters
 from rover_energy.nodes.simulator_node import Simulator
 from rover_energy.power.rtg import rtg_power
 from rover_energy.simulation.body import BodyState
+from rover_energy.simulation.gazebo import QUEUE
 from rover_energy.simulation.gazebo_base import GazeboBase, Joints, motion_between
 from rover_energy.simulation.geometry import CORNERS, WHEELS, FloatArray, rover_geometry
 from rover_energy.simulation.protocol import Imu, Reading
@@ -23,7 +24,6 @@ from rover_energy.simulation.soil import SoilScatter, TrueRover
 from rover_energy.simulation.sunlight import SunSensor
 
 PREFIX = "gazebo/"  # of the bridge's topics on the side of ROS
-HISTORY = 128  # steps of the engine that are kept at most
 SPEEDS, TORQUES, RATES, MOMENTS = slice(0, 6), slice(6, 12), slice(12, 16), slice(16, 20)  # of a step, see `Joints`
 
 
@@ -61,7 +61,7 @@ class GazeboSimulator(Simulator):
 
     def _open_bridge(self) -> None:
         """Publishers and subscriptions on the bridge's topics, see `simulation.gazebo.bridge_entries`."""
-        number, stream = ros.message_class("std_msgs/msg/Float64"), ros.quality("stream", HISTORY)
+        number, stream = ros.message_class("std_msgs/msg/Float64"), ros.quality("stream", QUEUE)
         self.number = number
         topics = [f"drive/{wheel}" for wheel in WHEELS] + [f"steer/{corner}" for corner in CORNERS]
         self.joints = {topic: self.ros.create_publisher(number, PREFIX + topic, stream).publish for topic in topics}
@@ -99,7 +99,7 @@ class GazeboSimulator(Simulator):
 
     def _sample(self, stamp: int) -> FloatArray:
         """One step of the engine, (20,); NaN: has not come."""
-        while len(self.samples) >= HISTORY:
+        while len(self.samples) >= QUEUE:
             del self.samples[next(iter(self.samples))]
         return self.samples.setdefault(stamp, np.full(MOMENTS.stop, math.nan))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -26,6 +26,8 @@ from rover_energy.terrain.surface import Surface, fill_no_data
 WORLD_NAME = "rover_world"
 CLEARANCE = 0.02  # [m] from which the rover is dropped
 MAXIMUM_PIXELS = 1025
+EVERY_STEP = "gazebo/joint_states", "gazebo/wrench/"  # topics of the bridge with a message at each step of the engine
+QUEUE = 512  # messages that wait for a node that is held up, or the meter misses steps
 FULL = 65535  # grey value of the highest point
 
 WORLD_SYSTEMS = (
@@ -150,7 +152,7 @@ def _ground(world: Element, image: Heightmap, uri: str) -> None:
         child(grid, "pos", "0 0 0")
 
 
-def bridge_entries(name: str = "rover") -> list[dict[str, str]]:
+def bridge_entries(name: str = "rover") -> list[dict[str, Any]]:
     """Topics that ros_gz_bridge carries between Gazebo and ROS, one mapping each.
 
     ROS names are relative, so that a namespace can be put before them. They begin with `gazebo/`, apart from the topics of the
@@ -171,7 +173,11 @@ def bridge_entries(name: str = "rover") -> list[dict[str, str]]:
     for corner in CORNERS:
         rows.append((f"gazebo/steer/{corner}", f"/model/{name}/steer/{corner}", *number, to_gazebo))
     keys = ("ros_topic_name", "gz_topic_name", "ros_type_name", "gz_type_name", "direction")
-    return [dict(zip(keys, row, strict=True)) for row in rows]
+    entries: list[dict[str, Any]] = [dict(zip(keys, row, strict=True)) for row in rows]
+    for entry in entries:
+        if entry["ros_topic_name"].startswith(EVERY_STEP):
+            entry["publisher_queue"] = QUEUE
+    return entries
 
 
 class Spawn(NamedTuple):
