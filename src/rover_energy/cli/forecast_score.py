@@ -33,27 +33,32 @@ def forecast_score(
 
     **Example:** rover-energy forecast-score drive/bag
 
-    **Exit codes:** 0 clean, 2 unusable input, 3 done, but some forecasts were empty.
+    **Exit codes:** 0 clean, 2 unusable input, 3 done, but some forecasts were empty, or a part of
+    the bag was lost.
     """
     check_number(alpha, "--alpha", 0.001, 1.0, "")
     if goal is not None:
         check_number(goal, "--goal-time", 0.0, 1e9, "s")
 
+    from rover_energy.cli.bag_end import finish
     from rover_energy.cli.output import Console
     from rover_energy.errors import EXIT_CLEAN, EXIT_LOSS
     from rover_energy.telemetry.forecast_bag import read_forecasts
+    from rover_energy.telemetry.recording import Recording
 
     console = Console(as_json=as_json, quiet=quiet)
     with console.progress(2) as step:
         step("reading the bag")
-        models, truth, empty = read_forecasts(bag)
+        recording = Recording(bag)
+        models, truth, empty = read_forecasts(recording)
         step("scoring")
         end = float(truth.time[-1]) if goal is None else float(truth.time[0]) + goal
         scores = {name: score(forecasts, truth, end, alpha) for name, forecasts in models.items()}
-    console.result({"bag": str(bag), "empty": empty, "models": scores}, "\n\n".join(text(*item) for item in scores.items()))
+    facts = {"bag": str(bag), "empty": empty, "models": scores, "loss": recording.loss.to_mapping()}
+    console.result(facts, "\n\n".join(text(*item) for item in scores.items()))
     if empty:
         console.say(f"rover-energy: {bag}: {empty} forecasts were empty and are not scored")
-    raise typer.Exit(EXIT_LOSS if empty else EXIT_CLEAN)
+    finish([recording], EXIT_LOSS if empty else EXIT_CLEAN, quiet=quiet)
 
 
 def score(forecasts: list[Forecast], truth: Truth, goal: float, alpha: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rover_energy.errors import InputError
 
 if TYPE_CHECKING:
     from rover_energy.locomotion.drive_log import DriveLog
+    from rover_energy.telemetry.recording import Recording
     from rover_energy.telemetry.refit import RefitResult
 
 
@@ -51,7 +52,8 @@ def refit(
 
     **Example:** rover-energy refit drive/bag --rover traverse/rover.yaml --out refitted.yaml
 
-    **Exit codes:** 0 clean, 1 the refit predicts no better than a constant plus grade (nothing is written), 2 unusable input.
+    **Exit codes:** 0 clean, 1 the refit predicts no better than a constant plus grade (nothing is written), 2 unusable input,
+    3 done, but a part of a bag was lost.
     """
     check_number(seconds, "--window", 0.1, 3600.0, "s")
     check_number(seed, "--seed", 0, 2**63, "")
@@ -60,6 +62,7 @@ def refit(
     if mass is not None:
         check_number(mass, "--mass", 0.1, 1.0e5, "kg")
 
+    from rover_energy.cli.bag_end import finish
     from rover_energy.cli.output import Console
     from rover_energy.errors import EXIT_CLEAN, EXIT_FAILED
     from rover_energy.parameters import load_yaml
@@ -74,7 +77,7 @@ def refit(
         described = replaced(described, "locomotion.mass", mass)
     with console.progress(2) as step:
         step("reading")
-        logs, felt = read_all(bags, signal.value)
+        logs, felt, recordings = read_all(bags, signal.value)
         place = gravity if gravity is not None else known_gravity(felt, bags[0])
         step("fitting")
         names = [name.strip() for name in free.split(",") if name.strip()]
@@ -83,29 +86,34 @@ def refit(
     good = result.beats_grade
     if out is not None and good:
         write(out, rover_text(result, place))
-    console.result(summary(result, place, out if good else None), format_refit(result, place))
+    facts = summary(result, place, out if good else None)
+    facts["loss"] = {str(found.path): found.loss.to_mapping() for found in recordings if found.loss.any}
+    console.result(facts, format_refit(result, place))
     if gravity is None:
         console.say(f"rover-energy: gravity {place:.4g} m/s2 as the inertial unit felt it; --gravity states it")
     if not good:
         console.say("rover-energy: refit: out of sample no better than a constant plus grade; nothing is written")
-    raise typer.Exit(EXIT_CLEAN if good else EXIT_FAILED)
+    finish(recordings, EXIT_CLEAN if good else EXIT_FAILED, quiet=quiet)
 
 
-def read_all(paths: list[Path], signal: str) -> tuple[list[DriveLog], list[float]]:
-    """All drives, and the gravity that each felt. Raises InputError."""
+def read_all(paths: list[Path], signal: str) -> tuple[list[DriveLog], list[float], list[Recording]]:
+    """All drives, the gravity that each felt, and the bags they are from. Raises InputError."""
     from rover_energy.locomotion.drive_log import read_csv_log
     from rover_energy.telemetry.drive_bag import read_drive
+    from rover_energy.telemetry.recording import Recording
 
     logs: list[DriveLog] = []
     felt: list[float] = []
+    recordings: list[Recording] = []
     for path in paths:
         if path.suffix.lower() == ".csv":
             logs += read_csv_log(path)
         else:
-            log, gravity = read_drive(path, signal)
+            recordings.append(Recording(path))
+            log, gravity = read_drive(recordings[-1], signal)
             logs.append(log)
             felt.append(gravity)
-    return logs, felt
+    return logs, felt, recordings
 
 
 def known_gravity(felt: list[float], bag: Path) -> float:
