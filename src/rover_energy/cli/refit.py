@@ -41,7 +41,6 @@ def refit(
     free: Annotated[str, typer.Option("--free", help="Fields of rover.yaml to fit, comma separated", metavar="A,B")] = "",
     mass: Annotated[float | None, typer.Option("--mass", help="Mass of the rover, in place of rover.yaml's [kg]")] = None,
     seconds: Annotated[float, typer.Option("--window", help="Length of the averaging windows [s]")] = 3.0,
-    seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap")] = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -56,7 +55,6 @@ def refit(
     3 done, but a part of a bag was lost.
     """
     check_number(seconds, "--window", 0.1, 3600.0, "s")
-    check_number(seed, "--seed", 0, 2**63, "")
     if gravity is not None:
         check_number(gravity, "--gravity", 0.01, 300.0, "m/s2")
     if mass is not None:
@@ -82,7 +80,7 @@ def refit(
         step("fitting")
         names = [name.strip() for name in free.split(",") if name.strip()]
         total = signal is Signal.total
-        result = fit(logs, described, gravity=place, free=names, total=total, seconds=seconds, seed=seed)
+        result = fit(logs, described, gravity=place, free=names, total=total, seconds=seconds)
     good = result.beats_grade
     if out is not None and good:
         write(out, rover_text(result, place))
@@ -141,6 +139,6 @@ def summary(result: RefitResult, gravity: float, out: Path | None) -> dict[str, 
         "gravity": gravity, "estimates": [asdict(estimate) for estimate in result.estimates],
         "covariance": result.covariance, "scale": result.scale,
         "scores": {name: asdict(score) for name, score in result.scores.items()}, "folds": result.folds,
-        "beats_grade": result.beats_grade, "findings": list(result.findings), "seed": result.seed,
+        "beats_grade": result.beats_grade, "findings": list(result.findings),
         "out": str(out) if out is not None else None,
     }  # fmt: skip
