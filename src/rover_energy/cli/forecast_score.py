@@ -23,6 +23,10 @@ def forecast_score(
     alpha: Annotated[
         float, typer.Option("--alpha", help="Share of the true remainder within which a median counts as right")
     ] = 0.2,
+    level: Annotated[
+        float | None,
+        typer.Option("--level", help="Stored energy that counts in place of the floor [J], to which few drives come"),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -37,6 +41,8 @@ def forecast_score(
     the bag was lost.
     """
     check_number(alpha, "--alpha", 0.001, 1.0, "")
+    if level is not None:
+        check_number(level, "--level", 0.0, 1e12, "J")
     if goal is not None:
         check_number(goal, "--goal-time", 0.0, 1e9, "s")
 
@@ -53,7 +59,7 @@ def forecast_score(
         models, truth, empty = read_forecasts(recording)
         step("scoring")
         end = float(truth.time[-1]) if goal is None else float(truth.time[0]) + goal
-        scores = {name: score(forecasts, truth, end, alpha) for name, forecasts in models.items()}
+        scores = {name: score(forecasts, truth, end, alpha, level) for name, forecasts in models.items()}
     facts = {"bag": str(bag), "empty": empty, "models": scores, "loss": recording.loss.to_mapping()}
     console.result(facts, "\n\n".join(text(*item) for item in scores.items()))
     if empty:
@@ -61,14 +67,14 @@ def forecast_score(
     finish([recording], EXIT_LOSS if empty else EXIT_CLEAN, quiet=quiet)
 
 
-def score(forecasts: list[Forecast], truth: Truth, goal: float, alpha: float) -> dict[str, Any]:
+def score(forecasts: list[Forecast], truth: Truth, goal: float, alpha: float, level: float | None = None) -> dict[str, Any]:
     """All scores of one model as plain data."""
     from rover_energy.telemetry import forecast_score as fs
 
     series = {name: asdict(fs.score_series(forecasts, truth, name)) for name in ("load", "available", "battery")}
     return {
         "forecasts": len(forecasts), **series,
-        "time_to_floor": asdict(fs.score_time_to_floor(forecasts, truth, alpha=alpha)),
+        "time_to_floor": asdict(fs.score_time_to_floor(forecasts, truth, alpha=alpha, level=level)),
         "energy_to_goal": asdict(fs.score_energy_to_goal(forecasts, truth, goal, alpha=alpha)),
     }  # fmt: skip
 

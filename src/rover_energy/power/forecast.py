@@ -1,13 +1,16 @@
 """Supply, load and stored energy ahead, as quantiles: a seeded ensemble of what may depart from a nominal course.
 
-Four departures, each independent and with its own scale in `ForecastParameters`:
+Six departures, each independent and with its own scale in `ForecastParameters`:
 
 - resistance: a factor of the motion power, lognormal with median 1, the same over the whole horizon;
 - array: a factor of the array's power for dust and calibration, lognormal with median 1, the same over the whole horizon;
+- pace: a factor of the time in which the course is run through, lognormal, the same over the whole horizon. Motion takes the
+  same energy in it; the array gives what it gives at that place;
+- roughness: a further part of the motion power, for ground that is not as smooth as the map;
 - attitude: a further part of the array's power, for a body that leans otherwise than the smooth ground says;
 - load: what the constant loads take beyond their description [W].
 
-The last two vary: stationary Gauss-Markov processes (Ornstein-Uhlenbeck; Gillespie 1996, doi:10.1103/PhysRevE.54.2084,
+The last three vary: stationary Gauss-Markov processes (Ornstein-Uhlenbeck; Gillespie 1996, doi:10.1103/PhysRevE.54.2084,
 eq. 1.9a-b, exact for any step) with a correlation time each. Battery and bus are those of `power.storage`, member by member.
 """
 
@@ -48,6 +51,20 @@ class ForecastParameters(Parameters):
         0.05, minimum=0.0, maximum=1.0,
         description="standard deviation of the logarithm of the array's factor: dust, calibration",
     )  # fmt: skip
+    pace_median: float = parameter(
+        1.03, minimum=0.5, maximum=2.0, description="median of the factor of the time that a drive takes",
+        source="drives in both simulators: benchmarks/forecasts.py",
+    )  # fmt: skip
+    pace_sigma: float = parameter(
+        0.02, minimum=0.0, maximum=1.0, description="standard deviation of the logarithm of it",
+        source="drives in both simulators: benchmarks/forecasts.py",
+    )  # fmt: skip
+    roughness_sigma: float = parameter(
+        0.06, minimum=0.0, maximum=1.0,
+        description="standard deviation of the share of the motion power that rough ground adds or takes",
+        source="drives in both simulators: benchmarks/forecasts.py",
+    )  # fmt: skip
+    roughness_time: float = parameter(3.0, unit="s", minimum=0.1, maximum=1e6, description="correlation time of it")
     attitude_sigma: float = parameter(
         0.03, minimum=0.0, maximum=1.0, description="standard deviation of the array's share that the body's lean adds or takes",
     )  # fmt: skip
@@ -166,15 +183,26 @@ def members_of(course: Course, p: ForecastParameters) -> tuple[Array, Array]:
     rng = np.random.default_rng(p.seed)
     motion = np.exp(p.resistance_sigma * rng.standard_normal(p.members))[:, None]
     array = np.exp(p.array_sigma * rng.standard_normal(p.members))[:, None]
-    lean = p.attitude_sigma * gauss_markov(course.step, p.attitude_time, p.members, rng)
-    residual = p.load_sigma * gauss_markov(course.step, p.load_time, p.members, rng)
-    supply = course.rtg_power + course.pv_power * np.maximum(0.0, array * (1.0 + lean))
-    load = np.maximum(0.0, course.constant_power + residual) + course.motion_power * motion
-    return supply, load
+    lean = p.attitude_sigma * mean_of_process(course.step, p.attitude_time, p.members, rng)
+    residual = p.load_sigma * mean_of_process(course.step, p.load_time, p.members, rng)
+    pace = p.pace_median * np.exp(p.pace_sigma * rng.standard_normal(p.members))[:, None]
+    rough = p.roughness_sigma * mean_of_process(course.step, p.roughness_time, p.members, rng)
+    supply = course.rtg_power + _paced(course.step, course.pv_power, pace) * pace * np.maximum(0.0, array * (1.0 + lean))
+    moving = _paced(course.step, course.motion_power, pace) * motion * np.maximum(0.0, 1.0 + rough)
+    return supply, np.maximum(0.0, course.constant_power + residual) + moving
+
+
+def _paced(step: Array, power: Array, pace: Array) -> Array:
+    """Mean powers in the steps when the course is run through `pace` (members, 1) times as slowly with the same energy."""
+    edges = np.concatenate(([0.0], np.cumsum(step)))
+    energy = np.concatenate(([0.0], np.cumsum(power * step)))
+    wanted = edges / pace
+    beyond = np.maximum(0.0, wanted - edges[-1]) * power[-1]  # as in the last step
+    return np.asarray(np.diff(np.interp(wanted, edges, energy) + beyond, axis=1) / step)
 
 
 def gauss_markov(step: ArrayLike, time: float, members: int, rng: np.random.Generator) -> Array:
-    """Stationary Gauss-Markov processes of unit variance at the middles of the steps, (members, n).
+    """Stationary Gauss-Markov processes of unit variance, each as at the middles of the steps, (members, n).
 
     step : (n,) [s]. time : correlation time [s]; the correlation over a time d is exp(-d/time).
     """
@@ -186,6 +214,17 @@ def gauss_markov(step: ArrayLike, time: float, members: int, rng: np.random.Gene
     for k in range(1, lengths.size):
         noise[:, k] = keep[k - 1] * noise[:, k - 1] + fresh[k - 1] * noise[:, k]
     return noise
+
+
+def mean_of_process(step: Array, time: float, members: int, rng: np.random.Generator) -> Array:
+    """Such processes as means over the steps: of less variance the longer a step is against the correlation time.
+
+    The variance of the mean over T is 2 (T/time - 1 + exp(-T/time)) (time/T)^2 (Taylor 1922, doi:10.1112/plms/s2-20.1.196).
+    """
+    ratio = step / time
+    exact = 2.0 * (ratio + np.expm1(-ratio)) / ratio**2
+    share = np.sqrt(np.where(ratio > 1e-3, exact, 1.0 - ratio / 3.0))  # the series where the difference cancels
+    return np.asarray(share * gauss_markov(step, time, members, rng))
 
 
 def advance(
