@@ -149,8 +149,7 @@ def _end(console: Console, verdict: str, loss: dict[str, Any]) -> None:
     from rover_energy.errors import EXIT_FAILED, EXIT_LOSS
 
     if verdict == LOST:
-        console.say(f"rover-energy: done with loss: {loss['bytes']} bytes, {loss['chunks']} chunks, "
-                    f"{'at least ' if loss['messages_unknown'] else ''}{loss['messages']} messages; see audit.json")  # fmt: skip
+        console.say(f"rover-energy: done with loss: {loss['words']}; see audit.json")
         raise typer.Exit(EXIT_LOSS)
     if verdict == "missing":
         console.say("rover-energy: done with loss: windows of the power meter are missing or could not be judged; see audit.json")

@@ -19,7 +19,7 @@ def finish(recordings: Iterable[Recording], code: int = EXIT_CLEAN, *, quiet: bo
     lost = [recording for recording in recordings if recording.loss.any]
     for recording in lost:
         if not quiet:
-            print(f"rover-energy: {recording.path}: done with loss; {recording.loss.sentence()}", file=sys.stderr)
+            print(f"rover-energy: {recording.path}: done with loss: {recording.loss.words()}", file=sys.stderr)
     code = EXIT_LOSS if lost else code
     if code != EXIT_CLEAN:
         raise typer.Exit(code)

@@ -145,10 +145,9 @@ def verdict(audit: Mapping[str, Any]) -> str:
         text, good = f"<b>\u2715 Limits were broken:</b> {escape(broken)}.{extra}", False
     damage = ""
     if loss["any"]:
-        at_least = "at least " if loss["messages_unknown"] else ""
         damage = (
-            f'<p class="verdict bad"><b>\u2715 The bag is damaged.</b> {loss["bytes"]} bytes, {loss["chunks"]} chunks and '
-            f"{at_least}{loss['messages']} messages are lost; the figures are those of what is left.</p>"
+            f'<p class="verdict bad"><b>\u2715 The bag is damaged.</b> {escape(loss["words"])} are lost; '
+            "the figures are those of what is left.</p>"
         )
     return f'<p class="verdict {"good" if good else "bad"}" role="status">{text}</p>{damage}'
 

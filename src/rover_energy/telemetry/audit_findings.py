@@ -329,12 +329,7 @@ def _stream_faults(result: dict[str, Any], say: Any) -> None:
             say("info", topic["name"], f"{topic['out_of_order']} messages were recorded out of order")
     loss = result["loss"]
     if loss["any"]:
-        more = "at least " if loss["messages_unknown"] else ""
-        say(
-            "error",
-            "bag",
-            f"damaged: {loss['bytes']} bytes, {loss['chunks']} chunks and {more}{loss['messages']} messages are lost",
-        )
+        say("error", "bag", f"damaged: {loss['words']} are lost")
     if loss["unchecked_chunks"]:
         say(
             "info",

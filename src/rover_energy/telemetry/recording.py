@@ -81,7 +81,7 @@ class Recording:
         self._types = typestore((topic.schema.name, topic.schema.encoding, topic.schema.data) for topic in self._topics)
         self.streams = tuple(sorted((self._stream(t, counts[t]) for t in self._topics), key=lambda s: (s.topic, s.kind)))
         if not self.streams:
-            why = f" ({self.loss.sentence()})" if self.loss.any else ""
+            why = f" (lost: {self.loss.words()})" if self.loss.any else ""
             raise InputError(str(path), "bag", f"has nothing that can be read{why}", "give one that was recorded into")
 
     def _look(self, bag: Bag) -> Counter[Topic]:
