@@ -167,7 +167,8 @@ def _many(console: Console, found: list[Path], job: Any, out: Path, workers: int
     with console.progress(len(found)) as step:
         runs = run_campaign(found, job, out, write_audit, workers=workers, cluster=cluster, tell=step)
     build_archive(out, runs)
-    count = {kind: sum(run["verdict"] == kind for run in runs) for kind in ("clean", BROKEN, LOST, "missing", "failed")}
+    kinds = ("clean", "unjudged", BROKEN, LOST, "missing", "failed")
+    count = {kind: sum(run["verdict"] == kind for run in runs) for kind in kinds}
     console.result({"bags": len(runs), **count, "energy_J": sum(run["energy_J"] or 0.0 for run in runs),
                     "messages": sum(run["messages"] or 0 for run in runs), "archive": str(out / "archive.duckdb")})  # fmt: skip
     for run in runs:
