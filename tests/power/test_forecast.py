@@ -114,6 +114,24 @@ def test_roughness_averages_out_over_long_steps() -> None:
         assert load[:, 10].std() == pytest.approx(8.0 * z.mean(axis=0).std(), rel=0.07)
 
 
+def test_governed_motion_waits_for_power_and_takes_its_energy_later() -> None:
+    """80 W of motion for 100 s where 105 W less 55 W are to be had: 160 s of 50 W, the same 8 kJ; nothing ever above the bus."""
+    c = Course(np.full(60, 5.0), 105.0, 0.0, 55.0, np.where(np.arange(60) < 20, 80.0, 0.0))  # type: ignore[arg-type]
+    found = forecast_power(BATTERY, c, 5.0e5, still(), use_battery=False, governed=True)
+    assert found.load_power[1] == pytest.approx(55.0 + np.where(np.arange(60) < 32, 50.0, 0.0), abs=1e-6)
+    asked = forecast_power(BATTERY, c, 5.0e5, still(), use_battery=False)
+    assert asked.load_power[1] == pytest.approx(55.0 + c.motion_power)
+    wide = forecast_power(BATTERY, c, 5.0e5, ForecastParameters(), use_battery=False, governed=True)
+    assert np.all(wide.load_power[2] <= wide.available_power[2] + 1e-9)
+
+
+def test_governed_is_the_same_where_there_is_power_enough() -> None:
+    c, p = course(n=40, pv=400.0), ForecastParameters(members=200)
+    free, held = (forecast_power(BATTERY, c, 6.0e5, p, governed=governed) for governed in (False, True))
+    for name in ("load_power", "available_power", "battery_energy"):
+        assert getattr(held, name) == pytest.approx(getattr(free, name), rel=1e-9)
+
+
 def brute(c: Course, p: ForecastParameters, energy: float, seed: int) -> tuple[np.ndarray, float]:
     """One possible future, second by second: stored energy at the ends of the course's steps of 10 s, and when it is empty."""
     rng, fine, count = np.random.default_rng(seed), 1.0, round(float(c.step.sum()))

@@ -174,7 +174,7 @@ class Outlook:
             )
         found = forecast_power(
             p.rover.battery, course, min(p.energy, p.capacity), known, use_battery=p.mission.use_battery,
-            power_limit=math.inf if limit is None else limit,
+            power_limit=math.inf if limit is None else limit, governed=self.way is not None,
         )  # fmt: skip
         self.send(forecast_message(found, now, missing=int(self.way is None)))
 

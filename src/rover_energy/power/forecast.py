@@ -129,6 +129,7 @@ def forecast_power(
     *,
     use_battery: bool = True,
     power_limit: float = math.inf,
+    governed: bool = False,
 ) -> Forecast:
     """Quantiles of load, available power and stored energy.
 
@@ -143,13 +144,15 @@ def forecast_power(
         False: it charges, and gives nothing.
     power_limit : float
         Cap on all loads together [W].
+    governed : bool
+        Motion takes no more than what is available, and goes through its course the slower, as the rover's governor has it;
+        otherwise loads beyond what is available are counted as asked, and served as far as possible.
 
     Returns
     -------
     Forecast
         Available power is generator, array and what the battery may give at the energy that it has at the start of the step,
-        falling to 0 towards the floor as on the bus (`battery.discharge_towards_floor`). Loads beyond it are counted as
-        asked, and served as far as possible.
+        falling to 0 towards the floor as on the bus (`battery.discharge_towards_floor`).
 
     Raises
     ------
@@ -160,13 +163,16 @@ def forecast_power(
     capacity, floor = usable_capacity(battery), floor_energy(battery)
     if not 0.0 <= energy <= capacity * (1.0 + 1e-12):
         raise InputError("forecast", "energy", "is not between empty and full", f"give 0 J to {capacity:g} J", energy)
-    supply, load = members_of(course, p)
+    way = _Governed(course, p) if governed else None
+    supply, load = (np.zeros((p.members, course.step.size)) for _ in range(2)) if way is not None else members_of(course, p)
     stored = np.full(p.members, float(energy))
     gone = np.where(stored <= floor + AT_FLOOR * capacity, 0.0, np.inf)
     time = np.cumsum(course.step)
     rows: dict[str, list[Array]] = {"load": [], "available": [], "energy": []}
     for k, seconds in enumerate(course.step.tolist()):
         give = _give(battery, stored, capacity, floor) if use_battery else np.zeros(p.members)
+        if way is not None:
+            supply[:, k], load[:, k] = way.step(k, give, power_limit)
         rows["available"].append(_quantiles(np.minimum(supply[:, k] + give, power_limit)))
         rows["load"].append(_quantiles(load[:, k]))
         before, stored = stored, advance(battery, stored, supply[:, k] - load[:, k], seconds, allow_discharge=use_battery)
@@ -178,8 +184,19 @@ def forecast_power(
     return Forecast(time, quantiles["load"], quantiles["available"], quantiles["energy"], _quantiles(gone), floor)
 
 
-def members_of(course: Course, p: ForecastParameters) -> tuple[Array, Array]:
-    """Supply and load of each member in each step, (members, n) [W]."""
+@dataclass(frozen=True)
+class _Departures:
+    """Of all members, (members, 1) or (members, n): factors of motion, array and pace; lean, residual [W], roughness."""
+
+    motion: Array
+    array: Array
+    lean: Array
+    residual: Array
+    pace: Array
+    rough: Array
+
+
+def _departures(course: Course, p: ForecastParameters) -> _Departures:
     rng = np.random.default_rng(p.seed)
     motion = np.exp(p.resistance_sigma * rng.standard_normal(p.members))[:, None]
     array = np.exp(p.array_sigma * rng.standard_normal(p.members))[:, None]
@@ -187,9 +204,55 @@ def members_of(course: Course, p: ForecastParameters) -> tuple[Array, Array]:
     residual = p.load_sigma * mean_of_process(course.step, p.load_time, p.members, rng)
     pace = p.pace_median * np.exp(p.pace_sigma * rng.standard_normal(p.members))[:, None]
     rough = p.roughness_sigma * mean_of_process(course.step, p.roughness_time, p.members, rng)
-    supply = course.rtg_power + _paced(course.step, course.pv_power, pace) * pace * np.maximum(0.0, array * (1.0 + lean))
-    moving = _paced(course.step, course.motion_power, pace) * motion * np.maximum(0.0, 1.0 + rough)
-    return supply, np.maximum(0.0, course.constant_power + residual) + moving
+    return _Departures(motion, array, lean, residual, pace, rough)
+
+
+def members_of(course: Course, p: ForecastParameters) -> tuple[Array, Array]:
+    """Supply and load of each member in each step, (members, n) [W]."""
+    d = _departures(course, p)
+    supply = course.rtg_power + _paced(course.step, course.pv_power, d.pace) * d.pace * np.maximum(0.0, d.array * (1.0 + d.lean))
+    moving = _paced(course.step, course.motion_power, d.pace) * d.motion * np.maximum(0.0, 1.0 + d.rough)
+    return supply, np.maximum(0.0, course.constant_power + d.residual) + moving
+
+
+class _Governed:
+    """Members whose motion waits for power: how far each has come on the course, step by step."""
+
+    def __init__(self, course: Course, p: ForecastParameters) -> None:
+        self.course, self.d = course, _departures(course, p)
+        self.edges = np.concatenate(([0.0], np.cumsum(course.step)))
+        self.motion, self.array = (
+            np.concatenate(([0.0], np.cumsum(power * course.step))) for power in (course.motion_power, course.pv_power)
+        )
+        moving = np.flatnonzero(course.motion_power > 0.0)
+        self.goal = float(self.edges[moving[-1] + 1]) if moving.size else 0.0
+        self.at = np.zeros(p.members)
+
+    def step(self, k: int, give: Array, power_limit: float) -> tuple[Array, Array]:
+        """Supply and load (members,) of a step in which the battery may give so much [W]."""
+        d, seconds = self.d, float(self.course.step[k])
+        constant = np.maximum(0.0, self.course.constant_power[k] + d.residual[:, k])
+        most = seconds / d.pace[:, 0]
+        array = self._between(self.array, most) / most * np.maximum(0.0, d.array[:, 0] * (1.0 + d.lean[:, k]))
+        supply = self.course.rtg_power[k] + array
+        if np.all(self.at >= self.goal):
+            self.at = self.at + most
+            return supply, constant
+        factor = d.motion[:, 0] * np.maximum(0.0, 1.0 + d.rough[:, k]) / seconds
+        need = self._between(self.motion, most) * factor
+        room = np.maximum(0.0, np.minimum(supply + give, power_limit) - constant)
+        way = most * np.where(need > room, room / np.where(need > 0.0, need, 1.0), 1.0)
+        moving = np.minimum(self._between(self.motion, way) * factor, np.maximum(room, 0.0))
+        self.at = self.at + way
+        return supply, constant + moving
+
+    def _between(self, total: Array, way: Array) -> Array:
+        """Energy [J] over the next stretch of the course; beyond its end as in its last step."""
+        slope = (total[-1] - total[-2]) / (self.edges[-1] - self.edges[-2])
+        begin, end = (
+            np.interp(at, self.edges, total) + np.maximum(0.0, at - self.edges[-1]) * slope for at in (self.at, self.at + way)
+        )
+        return np.asarray(end - begin)
 
 
 def _paced(step: Array, power: Array, pace: Array) -> Array:

@@ -134,15 +134,16 @@ def time_to_floor(time: ArrayLike, energy: ArrayLike, floor: float) -> float:
 
 def score_series(forecasts: Sequence[Forecast], truth: Truth, name: str) -> QuantileScore:
     """Score of 'load' or 'available', means over the steps, or of 'battery', at their ends, in every step of every forecast."""
-    found = getattr(truth, name)
-    actual, quantiles = [], []
-    for forecast in forecasts:
-        edges = forecast.start + np.concatenate(([0.0], forecast.time))
-        actual.append(_at(truth.time, found, edges[1:]) if name == "battery" else _means(truth.time, found, edges))
-        quantiles.append(getattr(forecast, name))
-    if not actual:
+    if not forecasts:
         return quantile_score(np.zeros(0), np.zeros((0, len(LEVELS))))
-    return quantile_score(np.concatenate(actual), np.concatenate(quantiles))
+    actual = np.concatenate([actual_in(truth, forecast, name) for forecast in forecasts])
+    return quantile_score(actual, np.concatenate([getattr(forecast, name) for forecast in forecasts]))
+
+
+def actual_in(truth: Truth, forecast: Forecast, name: str) -> Array:
+    """What came of a forecast's 'load', 'available' or 'battery', (k,); NaN outside the record."""
+    found, edges = getattr(truth, name), forecast.start + np.concatenate(([0.0], forecast.time))
+    return _at(truth.time, found, edges[1:]) if name == "battery" else _means(truth.time, found, edges)
 
 
 def _at(time: Array, values: Array, wanted: Array) -> Array:
@@ -212,7 +213,7 @@ def score_energy_to_goal(forecasts: Sequence[Forecast], truth: Truth, goal: floa
             rows.append((forecast.start, actual, said))
         else:
             missing += 1
-    return _horizon(rows, missing, 0, 0, alpha)
+    return _horizon(rows, missing, 0, 0, alpha, life=goal - min((row[0] for row in rows), default=0.0))
 
 
 def _integral(time: Array, power: Array, end: float) -> float:
@@ -232,7 +233,10 @@ def _steps_integral(ends: Array, means: Array, end: float) -> float:
     return float(np.interp(end, edges, np.concatenate(([0.0], np.cumsum(means * np.diff(edges))))))
 
 
-def _horizon(rows: list[tuple[float, float, Array]], missing: int, missed: int, false: int, alpha: float) -> HorizonScore:
+def _horizon(
+    rows: list[tuple[float, float, Array]], missing: int, missed: int, false: int, alpha: float, life: float | None = None
+) -> HorizonScore:
+    """life : time from the first forecast to the event [s]; None where what is forecast is that time."""
     if not rows:
         nothing = quantile_score(np.full(missing, math.nan), np.full((missing, len(LEVELS)), math.nan))
         return HorizonScore(nothing, alpha, (math.nan,) * 4, missed, false)
@@ -241,7 +245,7 @@ def _horizon(rows: list[tuple[float, float, Array]], missing: int, missed: int, 
     found = quantile_score(np.append(actual, np.full(missing, math.nan)), np.vstack((said, np.full((missing, 3), math.nan))))
     within = np.abs(said[:, 1] - actual) <= alpha * actual
     first = float(start.min())
-    life = max(float(actual[np.argmin(start)]), float(start.max()) - first, 1e-9)
+    life = max(float(actual[np.argmin(start)]) if life is None else life, float(start.max()) - first, 1e-9)
     quarter = np.clip(((start - first) / life * 4.0).astype(int), 0, 3)
     shares = tuple(float(within[quarter == k].mean()) if np.any(quarter == k) else math.nan for k in range(4))
     return HorizonScore(found, alpha, shares, missed, false)
