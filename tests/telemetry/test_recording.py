@@ -94,6 +94,18 @@ def test_bytes_that_do_not_fit_their_type_are_counted(tmp_path: Path) -> None:
     assert any("/battery" in note for note in recording.loss.notes)
 
 
+@pytest.mark.parametrize("sqlite", [False, True])
+def test_a_topic_without_messages_is_there(sqlite: bool, tmp_path: Path) -> None:
+    from rosbags.rosbag2 import StoragePlugin, Writer
+
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.SQLITE3 if sqlite else StoragePlugin.MCAP) as writer:
+        used, _ = (writer.add_connection(name, "std_msgs/msg/Float32", typestore=STORE) for name in ("/volts", "/silent"))
+        writer.write(used, SECOND, STORE.serialize_cdr(number(1.0), "std_msgs/msg/Float32"))
+    recording = Recording(tmp_path / "bag")
+    assert [(s.topic, s.count) for s in recording.streams] == [("/silent", 0), ("/volts", 1)]
+    assert list(recording.samples(["/silent"])) == []
+
+
 def test_definitions_and_hashes_are_the_library_s(tmp_path: Path) -> None:
     for name, sqlite in (("mcap", False), ("sql", True)):
         recording = Recording(write_rosbag(tmp_path / name, small_entries(), sqlite=sqlite))

@@ -53,7 +53,7 @@ class Recording:
     path : Path
         As given.
     streams : tuple of Stream
-        Every topic with messages that can be read, by name.
+        Every topic that can be read, by name.
     start, end : int
         Log times of the first and of the last message [ns]; 0 for an empty bag.
     loss : Loss
@@ -98,6 +98,7 @@ class Recording:
                     counts[piece.topics[int(number)]] += int(count)
         if latest >= 0:
             self.start, self.end = min(least), latest
+        counts.update(dict.fromkeys(bag.named, 0))
         self._bounds = [NEVER] * len(least)
         for i in range(len(least) - 2, -1, -1):
             self._bounds[i] = min(self._bounds[i + 1], least[i + 1])
