@@ -2,7 +2,7 @@
 
 The bag of the first two has 30 chunks and more, as the recorder writes them (rosbags, with checksums); what should be left
 of it is known from the framing alone. Beside it stands what the usual readers return from the same cut files. The third
-part mutates a bag, a mapping file, a rover file, a driving log and a terrain, and gives each to the command that reads it:
+part mutates a bag, a mapping file, a rover file, a driving log and a terrain, and gives each to the commands that read it:
 one line of explanation, a documented exit code, and never a traceback.
 """
 
@@ -218,6 +218,9 @@ def commands(folder: Path) -> dict[str, tuple[bytes, str, Callable[[Path], list[
     audit = ["audit", "--out", out, "--no-tables", "--quiet"]
     return {
         "bag": (bag.read_bytes(), ".mcap", lambda p: [*audit, str(p)]),
+        "linted bag": (bag.read_bytes(), ".mcap", lambda p: ["battery-lint", str(p), "--quiet"]),
+        "watched bag": (bag.read_bytes(), ".mcap", lambda p: ["watch", str(p), "--once", "--json"]),
+        "shown bag": (bag.read_bytes(), ".mcap", lambda p: ["views", "foxglove", str(p), "--out", f"{out}.mcap", "--quiet"]),
         "mapping": (mapping.encode(), ".yaml", lambda p: [*audit, str(bag), "--map", str(p)]),
         "rover": (rover, ".yaml", lambda p: [*audit, str(bag), "--rover", str(p)]),
         "log": ("\n".join(lines).encode(), ".csv", lambda p: ["calibrate", str(p), "--out", str(folder / "fit.yaml"), "--quiet"]),

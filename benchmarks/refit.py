@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results: dict[str, Any] = {"made": [], "cuadriga": None}
     for seed in progress(range(options.seed, options.seed + options.problems), options.problems, "made drives"):
         truth = other_rover(1000 + seed)
-        found = refit([made_drive(truth, seed)], RoverParameters(), gravity=GRAVITY, seed=seed)
+        found = refit([made_drive(truth, seed)], RoverParameters(), gravity=GRAVITY)
         for estimate in found.estimates:
             true = value_of(truth, estimate.name)
             inside = estimate.low <= true <= estimate.high
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows.append((name, float(np.median(errors)), float(np.max(errors)), held))
     print(table(("made drives of 10 min", "median error [%]", "largest [%]", "in the 90 % interval"), rows))
     if DATA.is_dir():
-        found = refit(read_logs(DATA), RoverParameters(), gravity=9.80665, seed=options.seed)
+        found = refit(read_logs(DATA), RoverParameters(), gravity=9.80665)
         scores = [(name, score.r2, 100.0 * score.mape, score.rmse) for name, score in found.scores.items()]
         print(table(("Cuadriga, one of 22 runs left out", "R2", "MAPE [%]", "RMSE [A]"), scores))
         results["cuadriga"] = {name: asdict(score) for name, score in found.scores.items()}

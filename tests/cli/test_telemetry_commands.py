@@ -204,10 +204,11 @@ def test_meters_of_a_table(tmp_path: Path) -> None:
     assert rover_energy("meters", table, "--tree", tmp_path / "none.yaml").code == 2
 
 
-def test_without_the_bag_library_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("rosbags", "rosbags.highlevel"):
+def test_without_the_bag_library_one_sentence(store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = write_bag(tmp_path / "bag", store, [("/battery", BATTERY, 1000.0, battery(store, 0.0))])
+    for name in ("rosbags", "rosbags.typesys"):
         monkeypatch.setitem(sys.modules, name, None)
-    outcome = rover_energy("battery-lint", tmp_path, "--json")
+    outcome = rover_energy("battery-lint", bag, "--json")
     assert outcome.code == 2
-    assert "rover-energy[ros]" in outcome.err
+    assert "rover-energy[audit]" in outcome.err
     assert json.loads(outcome.out)["exit_code"] == 2

@@ -16,9 +16,9 @@ import pytest
 from node_cases import ROOT, command, domain, environment, needs_ros, ros_context
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "views"))
-from views_cases import BASE, INFERENCE, RATE, available, drive_power, write_bag
+from views_cases import BASE, INFERENCE, RATE, available, definitions, drive_power, write_bag
 
-from rover_energy.views.bag import Bag
+from rover_energy.telemetry.recording import Recording
 
 pytestmark = needs_ros
 SECONDS = 4.0
@@ -41,9 +41,9 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(path: Path, number: int, plan: Path | None = None, **portion: Any) -> SimpleNamespace:
         folder, source = plan_folder(path, plan, tmp_path)
-        with Bag(path) as opened:
-            outcome = replay(opened, folder, Portion(**{"rate": 0.0, **portion}), domain=domain(number))
-        return SimpleNamespace(outcome=outcome, figures=summary(outcome, rover=source))
+        opened = Recording(path)
+        outcome = replay(opened, folder, Portion(**{"rate": 0.0, **portion}), domain=domain(number))
+        return SimpleNamespace(outcome=outcome, figures=summary(outcome, rover=source, loss=opened.loss))
 
     return run
 
@@ -260,9 +260,10 @@ def test_live_topics_are_samples_of_the_same_bytes(bag: Path, tmp_path: Path) ->
 
     from rover_energy.nodes import ros
     from rover_energy.nodes.live import Live
-    from rover_energy.views.bag import definitions
 
-    with Bag(bag) as opened, ros_context(tmp_path, domain(42)) as world:
+
+    opened = Recording(bag)
+    with ros_context(tmp_path, domain(42)) as world:
         recorded = [sample for sample in opened.samples({"/power_state"}, duration=1.0)]
         node = rclpy.create_node("rover", context=world.context, namespace="/r1")
         publisher = node.create_publisher(PowerState, "power_state", ros.quality("stream", depth=100))

@@ -17,7 +17,10 @@ from rover_energy.power.forecast import Course, ForecastParameters, advance, for
 from rover_energy.power.storage import integrate_battery
 
 BATTERY = BatteryParameters()
-NONE = {"resistance_sigma": 0.0, "array_sigma": 0.0, "attitude_sigma": 0.0, "load_sigma": 0.0}
+NONE = {
+    "resistance_sigma": 0.0, "array_sigma": 0.0, "attitude_sigma": 0.0, "load_sigma": 0.0, "pace_median": 1.0, "pace_sigma": 0.0,
+    "roughness_sigma": 0.0,
+}  # fmt: skip
 
 
 def still(**sigmas: float) -> ForecastParameters:
@@ -88,23 +91,65 @@ def test_process_has_the_variance_and_correlation_that_it_says() -> None:
     assert np.corrcoef(found.T) == pytest.approx(wanted, abs=0.02)
 
 
+def test_pace_stretches_the_course_and_keeps_the_energy_of_the_way() -> None:
+    """Twice as slow: half the motion power for twice as long, the array as at the place where the rover then is."""
+    step = np.full(40, 10.0)
+    motion, array = np.where(np.arange(40) < 10, 80.0, 0.0), np.where(np.arange(40) < 5, 60.0, 20.0)
+    supply, load = members_of(Course(step, 50.0, array, 55.0, motion), still(pace_median=2.0))  # type: ignore[arg-type]
+    assert load[7] == pytest.approx(55.0 + np.where(np.arange(40) < 20, 40.0, 0.0))
+    assert supply[7] == pytest.approx(50.0 + np.where(np.arange(40) < 10, 60.0, 20.0))
+    _, spread = members_of(Course(step, 50.0, array, 55.0, motion), still(pace_sigma=0.1))  # type: ignore[arg-type]
+    assert np.sum((spread - 55.0) * 10.0, axis=1) == pytest.approx(8000.0), "the way takes the same energy"
+
+
+def test_roughness_averages_out_over_long_steps() -> None:
+    for length in (1.0, 30.0):
+        c = Course(np.full(20, length), 50.0, 0.0, 55.0, 80.0)  # type: ignore[arg-type]
+        _, load = members_of(c, still(roughness_sigma=0.1))
+        rng, fine, tau = np.random.default_rng(5), 0.1, 3.0
+        z = np.array([rng.normal(size=4000)])
+        for _ in range(round(length / fine) - 1):
+            keep = math.exp(-fine / tau)
+            z = np.vstack((z, keep * z[-1] + math.sqrt(1.0 - keep**2) * rng.normal(size=4000)))
+        assert load[:, 10].std() == pytest.approx(8.0 * z.mean(axis=0).std(), rel=0.07)
+
+
+def test_governed_motion_waits_for_power_and_takes_its_energy_later() -> None:
+    """80 W of motion for 100 s where 105 W less 55 W are to be had: 160 s of 50 W, the same 8 kJ; nothing ever above the bus."""
+    c = Course(np.full(60, 5.0), 105.0, 0.0, 55.0, np.where(np.arange(60) < 20, 80.0, 0.0))  # type: ignore[arg-type]
+    found = forecast_power(BATTERY, c, 5.0e5, still(), use_battery=False, governed=True)
+    assert found.load_power[1] == pytest.approx(55.0 + np.where(np.arange(60) < 32, 50.0, 0.0), abs=1e-6)
+    asked = forecast_power(BATTERY, c, 5.0e5, still(), use_battery=False)
+    assert asked.load_power[1] == pytest.approx(55.0 + c.motion_power)
+    wide = forecast_power(BATTERY, c, 5.0e5, ForecastParameters(), use_battery=False, governed=True)
+    assert np.all(wide.load_power[2] <= wide.available_power[2] + 1e-9)
+
+
+def test_governed_is_the_same_where_there_is_power_enough() -> None:
+    c, p = course(n=40, pv=400.0), ForecastParameters(members=200)
+    free, held = (forecast_power(BATTERY, c, 6.0e5, p, governed=governed) for governed in (False, True))
+    for name in ("load_power", "available_power", "battery_energy"):
+        assert getattr(held, name) == pytest.approx(getattr(free, name), rel=1e-9)
+
+
 def brute(c: Course, p: ForecastParameters, energy: float, seed: int) -> tuple[np.ndarray, float]:
-    """One possible future in small steps of its own: stored energy at the ends of the course's steps, and when it is empty."""
-    rng, fine = np.random.default_rng(seed), 5.0
+    """One possible future, second by second: stored energy at the ends of the course's steps of 10 s, and when it is empty."""
+    rng, fine, count = np.random.default_rng(seed), 1.0, round(float(c.step.sum()))
     resistance, dust = np.exp(p.resistance_sigma * rng.normal()), np.exp(p.array_sigma * rng.normal())
-    lean, load = rng.normal(), rng.normal()
-    stored, gone, time, ends = energy, math.inf, 0.0, []
-    for k, length in enumerate(c.step):
-        for _ in range(round(length / fine)):
-            supply = c.rtg_power[k] + c.pv_power[k] * dust * max(0.0, 1.0 + p.attitude_sigma * lean)
-            net = supply - c.constant_power[k] - p.load_sigma * load - c.motion_power[k] * resistance
-            stored = float(integrate_battery(BATTERY, stored, [net], fine).energy[1])
-            time += fine
-            gone = min(gone, time if stored <= 0.15e6 * (1.0 + 1e-6) + 1.0 else math.inf)
-            lean += -lean * fine / p.attitude_time + math.sqrt(2.0 * fine / p.attitude_time) * rng.normal()
-            load += -load * fine / p.load_time + math.sqrt(2.0 * fine / p.load_time) * rng.normal()
-        ends.append(stored)
-    return np.array(ends), gone
+    pace = p.pace_median * np.exp(p.pace_sigma * rng.normal())
+    lean, load, rough, nets = rng.normal(), rng.normal(), rng.normal(), []
+    for second in range(count):
+        k = min(int((second + 0.5) / pace / 10.0), c.step.size - 1)  # where it is on its course by then
+        supply = c.rtg_power[k] + c.pv_power[k] * dust * max(0.0, 1.0 + p.attitude_sigma * lean)
+        motion = c.motion_power[k] / pace * resistance * (1.0 + p.roughness_sigma * rough)
+        nets.append(supply - 55.0 - p.load_sigma * load - motion)
+        lean += -lean * fine / p.attitude_time + math.sqrt(2.0 * fine / p.attitude_time) * rng.normal()
+        load += -load * fine / p.load_time + math.sqrt(2.0 * fine / p.load_time) * rng.normal()
+        keep = math.exp(-fine / p.roughness_time)
+        rough = keep * rough + math.sqrt(1.0 - keep**2) * rng.normal()
+    stored = integrate_battery(BATTERY, energy, nets, fine).energy[1:]
+    low = np.flatnonzero(stored <= 0.15e6 * (1.0 + 1e-6) + 1.0)
+    return stored[9::10], float(low[0] + 1) if low.size else math.inf
 
 
 def test_coverage_of_futures_that_the_ensemble_has_not_seen() -> None:

@@ -141,6 +141,33 @@ def test_energy_to_goal() -> None:
     assert short.quantiles.missing > 20, "forecasts that end before the goal are not judged"
 
 
+def test_loads_are_means_over_the_steps() -> None:
+    """A load that swings from 0 to 100 W within each step of 10 s: its means are 50 W, whatever it is at the steps' ends."""
+    t = np.linspace(0.0, 200.0, 2001)
+    swing = 50.0 - 50.0 * np.cos(2.0 * np.pi * t / 10.0)
+    truth = Truth(t, swing, swing, 20000.0 - 50.0 * t)
+    steps = np.arange(10.0, 151.0, 10.0)
+    made = [Forecast(s, steps, np.tile([49.0, 50.0, 51.0], (15, 1)), np.tile([49.0, 50.0, 51.0], (15, 1)),
+                     np.tile((20000.0 - 50.0 * (s + steps))[:, None], (1, 3)), 0.0) for s in (0.0, 3.0, 50.0)]  # fmt: skip
+    for name in ("load", "available"):
+        found = score_series(made, truth, name)
+        assert (found.count, found.missing, found.coverage) == (45, 0, 1.0)
+        assert found.bias == pytest.approx(0.0, abs=1e-3)
+    goal = score_energy_to_goal(made, truth, 145.0)
+    assert goal.quantiles.count == 3
+    assert goal.quantiles.bias == pytest.approx(0.0, abs=60.0), "half a swing is left in the last step"
+    hole = Truth(t, np.where(np.abs(t - 55.0) < 0.04, np.nan, swing), swing, truth.battery)
+    assert score_series(made[:1], hole, "load").missing == 1
+
+
+def test_another_level_than_the_floor() -> None:
+    truth = discharge()
+    made = forecasts(truth, 1.0, 0.1)
+    found = score_time_to_floor(made, truth, level=12000.0)
+    assert found.quantiles.count == 16, "those made before the level was reached, after 160 s"
+    assert found.quantiles.bias == pytest.approx(0.0, abs=1e-6)
+
+
 def test_series_are_compared_at_their_own_times() -> None:
     truth = discharge()
     found = score_series(forecasts(truth, 1.0, 0.1), truth, "battery")

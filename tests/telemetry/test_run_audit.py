@@ -15,6 +15,7 @@ from rover_energy.locomotion.demand import drive_power, turn_power
 from rover_energy.rover import RoverParameters
 from rover_energy.telemetry.audit import Audit
 from rover_energy.telemetry.bag import open_bag
+from rover_energy.telemetry.campaign import judge
 from rover_energy.telemetry.run_audit import audit_bag
 from rover_energy.telemetry.topic_mapping import Mapping, Source, read_mapping
 
@@ -239,6 +240,15 @@ def test_a_bag_without_power_says_so(tmp_path: Path) -> None:
     assert result["compliance"]["passed"] is None
     assert math.isnan(result["compliance"]["least_margin_W"])
     assert any("no topic tells the power" in fault["text"] for fault in result["faults"])
+    assert result["energy"]["consumed_J"] is None, "not known is not nothing"
+    assert judge(result) == "unjudged"
+
+
+def test_the_way_is_that_between_places_else_that_of_the_speed(tmp_path: Path) -> None:
+    for x, speed, way in ((0.3, 0.3, 0.3 * 9.9), (math.nan, 0.3, 0.3 * 9.9), (math.nan, math.nan, None)):
+        entries = [Entry("/odom", ODOMETRY, 0.1 * i, odometry(0.1 * i, x=x * 0.1 * i, speed=speed)) for i in range(100)]
+        found = audited(tmp_path / f"{x}{speed}", entries)["motion"]["distance_m"]
+        assert found == (None if way is None else pytest.approx(way, rel=0.02))
 
 
 def test_two_robots_in_one_bag_are_not_mixed_up(tmp_path: Path) -> None:

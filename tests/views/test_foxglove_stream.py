@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import struct
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from views_cases import BASE, INFERENCE, RATE, SECONDS, available, drive_power, hill, place
+from views_cases import BASE, INFERENCE, RATE, SECONDS, available, definitions, drive_power, hill, place
 
 from rover_energy.rover import RoverParameters
-from rover_energy.views.bag import Bag, definitions
+from rover_energy.telemetry.recording import Recording
 from rover_energy.views.foxglove_layout import ADDED, POWER_VIEW, SCENE, TRANSFORMS
 
 pytest.importorskip("foxglove", reason="foxglove-sdk is not installed: pip install 'rover-energy[views]'")
@@ -25,10 +24,10 @@ MESSAGE, TIME = 1, 2  # op codes of the protocol
 
 
 @pytest.fixture
-def stream(made_bag: Path) -> Iterator[SimpleNamespace]:
-    with Bag(made_bag) as bag:
-        made = FoxgloveStream(bag.streams, bag.decode, namespace="", terrain=hill(), rover=RoverParameters())
-        yield SimpleNamespace(bag=bag, stream=made)
+def stream(made_bag: Path) -> SimpleNamespace:
+    bag = Recording(made_bag)
+    made = FoxgloveStream(bag.streams, bag.decode, namespace="", terrain=hill(), rover=RoverParameters())
+    return SimpleNamespace(bag=bag, stream=made)
 
 
 def protobuf(data: bytes) -> dict[int, list[Any]]:
@@ -139,7 +138,7 @@ def test_unknown_power_is_absent_not_zero(stream: SimpleNamespace, tmp_path: Pat
     make_reader = pytest.importorskip("mcap.reader", reason="mcap is not installed").make_reader
     from views_cases import Maker
 
-    from rover_energy.views.bag import Sample
+    from rover_energy.telemetry.recording import Sample
 
     make, kind = Maker(), "rover_energy_interfaces/msg/PowerState"
     message = make.power(1.0)

@@ -14,8 +14,8 @@ from views_cases import ROOT, store
 
 from rover_energy.cli.views import layouts
 from rover_energy.nodes.topics import BY_NAME
+from rover_energy.telemetry.recording import Recording
 from rover_energy.views import foxglove_layout, plotjuggler
-from rover_energy.views.bag import Bag
 from rover_energy.views.foxglove_stream import SCHEMA
 from rover_energy.views.signals import PANELS, SIGNALS, namespace_of, read, total_power
 
@@ -130,15 +130,15 @@ def evaluated(message: Any, equation: tuple[str, list[str]]) -> float:
 
 def test_plotjuggler_sums_and_numbers_are_right(made_bag: Path) -> None:
     _, equations = plotjuggler_sources(plotjuggler.layout())
-    with Bag(made_bag) as bag:
-        for sample in bag.samples({"/power_state"}, duration=2.0):
-            message = bag.decode(sample)
-            assert evaluated(message, equations[plotjuggler.TOTAL_NAME]) == pytest.approx(total_power(message))
-            margin = message.available_power - total_power(message)
-            assert evaluated(message, equations[plotjuggler.MARGIN_NAME]) == pytest.approx(margin)
-            for path, (topic, by_number) in plotjuggler.BY_NUMBER.items():
-                if topic == "power_state":
-                    assert read(message, by_number) == read(message, path)
+    bag = Recording(made_bag)
+    for sample in bag.samples({"/power_state"}, duration=2.0):
+        message = bag.decode(sample)
+        assert evaluated(message, equations[plotjuggler.TOTAL_NAME]) == pytest.approx(total_power(message))
+        margin = message.available_power - total_power(message)
+        assert evaluated(message, equations[plotjuggler.MARGIN_NAME]) == pytest.approx(margin)
+        for path, (topic, by_number) in plotjuggler.BY_NUMBER.items():
+            if topic == "power_state":
+                assert read(message, by_number) == read(message, path)
 
 
 def test_installed_files_are_current() -> None:
@@ -158,5 +158,5 @@ def test_every_panel_is_drawn_by_all() -> None:
 def test_namespaces_reach_every_name(made_bag: Path) -> None:
     text = json.dumps(foxglove_layout.layout("/rover1"))
     assert set(re.findall(r'"(/\w+)[/.]', text)) == {"/rover1", "/view"}
-    with Bag(made_bag) as bag:
-        assert namespace_of([stream.topic for stream in bag.streams]) == ""
+    bag = Recording(made_bag)
+    assert namespace_of([stream.topic for stream in bag.streams]) == ""

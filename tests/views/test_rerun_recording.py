@@ -15,7 +15,7 @@ from browser import BROWSER, page
 from views_cases import BASE, INFERENCE, RATE, SECONDS, drive_power, hill, place
 
 from rover_energy.rover import RoverParameters
-from rover_energy.views.bag import Bag
+from rover_energy.telemetry.recording import Recording
 from rover_energy.views.series import collect
 from rover_energy.views.signals import SIGNALS
 
@@ -29,8 +29,8 @@ COUNT = round(SECONDS * RATE) + 1
 @pytest.fixture(scope="module")
 def recording(made_bag: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("rerun") / "drive.rrd"
-    with Bag(made_bag) as bag:
-        write_recording(path, collect(bag), terrain=hill(), rover=RoverParameters(), name="made")
+    bag = Recording(made_bag)
+    write_recording(path, collect(bag), terrain=hill(), rover=RoverParameters(), name="made")
     return path
 
 

@@ -11,7 +11,7 @@ import pytest
 from views_cases import BASE, INFERENCE, available, drive_power, place, store
 
 from rover_energy.nodes.topics import BY_NAME
-from rover_energy.views.bag import Bag
+from rover_energy.telemetry.recording import Recording
 from rover_energy.views.signals import SIGNALS, TOTAL, namespace_of, problem, read, total_power
 
 
@@ -49,16 +49,16 @@ def test_values_are_those_of_the_formulas(made_bag: Path) -> None:
         ("power_state", "loads[name=drive].power"): drive_power, ("power_state", "available_power"): available,
         ("odom", "pose.pose.position.x"): lambda t: place(t)[0], ("odom", "pose.pose.position.y"): lambda t: place(t)[1],
     }  # fmt: skip
-    with Bag(made_bag) as bag:
-        for sample in bag.samples({"/power_state", "/odom"}):
-            message, t = bag.decode(sample), 1e-9 * sample.time
-            for (topic, path), formula in known.items():
-                if sample.topic == f"/{topic}":
-                    assert read(message, path) == pytest.approx(formula(t), rel=1e-12)
-            if sample.topic == "/power_state":
-                assert total_power(message) == pytest.approx(BASE + INFERENCE + drive_power(t), rel=1e-12)
-                balance = sum(sign * getattr(message, name) for sign, name in TOTAL)
-                assert balance == pytest.approx(total_power(message), rel=1e-12)
+    bag = Recording(made_bag)
+    for sample in bag.samples({"/power_state", "/odom"}):
+        message, t = bag.decode(sample), 1e-9 * sample.time
+        for (topic, path), formula in known.items():
+            if sample.topic == f"/{topic}":
+                assert read(message, path) == pytest.approx(formula(t), rel=1e-12)
+        if sample.topic == "/power_state":
+            assert total_power(message) == pytest.approx(BASE + INFERENCE + drive_power(t), rel=1e-12)
+            balance = sum(sign * getattr(message, name) for sign, name in TOTAL)
+            assert balance == pytest.approx(total_power(message), rel=1e-12)
 
 
 def test_what_is_not_there_is_not_a_number() -> None:

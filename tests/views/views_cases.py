@@ -28,6 +28,17 @@ def store() -> Any:
     return made
 
 
+def definitions(texts: dict[str, str]) -> Any:
+    """A typestore of nothing but some types, each given with all that it is made of (ros2msg)."""
+    typesys = pytest.importorskip("rosbags.typesys", reason="rosbags is not installed")
+    types: dict[str, Any] = {}
+    for kind, text in texts.items():
+        types.update(typesys.get_types_from_msg(text, kind))
+    made = typesys.get_typestore(typesys.Stores.EMPTY)
+    made.register(types)
+    return made
+
+
 def drive_power(t: float) -> float:
     return 60.0 + 40.0 * math.sin(0.5 * t)
 

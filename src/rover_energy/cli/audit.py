@@ -149,8 +149,7 @@ def _end(console: Console, verdict: str, loss: dict[str, Any]) -> None:
     from rover_energy.errors import EXIT_FAILED, EXIT_LOSS
 
     if verdict == LOST:
-        console.say(f"rover-energy: done with loss: {loss['bytes']} bytes, {loss['chunks']} chunks, "
-                    f"{'at least ' if loss['messages_unknown'] else ''}{loss['messages']} messages; see audit.json")  # fmt: skip
+        console.say(f"rover-energy: done with loss: {loss['words']}; see audit.json")
         raise typer.Exit(EXIT_LOSS)
     if verdict == "missing":
         console.say("rover-energy: done with loss: windows of the power meter are missing or could not be judged; see audit.json")
@@ -168,7 +167,8 @@ def _many(console: Console, found: list[Path], job: Any, out: Path, workers: int
     with console.progress(len(found)) as step:
         runs = run_campaign(found, job, out, write_audit, workers=workers, cluster=cluster, tell=step)
     build_archive(out, runs)
-    count = {kind: sum(run["verdict"] == kind for run in runs) for kind in ("clean", BROKEN, LOST, "missing", "failed")}
+    kinds = ("clean", "unjudged", BROKEN, LOST, "missing", "failed")
+    count = {kind: sum(run["verdict"] == kind for run in runs) for kind in kinds}
     console.result({"bags": len(runs), **count, "energy_J": sum(run["energy_J"] or 0.0 for run in runs),
                     "messages": sum(run["messages"] or 0 for run in runs), "archive": str(out / "archive.duckdb")})  # fmt: skip
     for run in runs:

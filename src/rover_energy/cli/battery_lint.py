@@ -13,6 +13,7 @@ from rover_energy.cli.arguments import AsJson, Quiet, check_number
 if TYPE_CHECKING:
     from rover_energy.telemetry.battery_lint import LintLimits
     from rover_energy.telemetry.battery_series import BatterySeries
+    from rover_energy.telemetry.recording import Recording
 
 KIND = "sensor_msgs/msg/BatteryState"
 
@@ -36,39 +37,44 @@ def battery_lint(
 
     **Example:** rover-energy battery-lint drive/bag
 
-    **Exit codes:** 0 clean or warnings only, 1 at least one error was found, 2 unusable input or no such topic.
+    **Exit codes:** 0 clean or warnings only, 1 at least one error was found, 2 unusable input or no such topic,
+    3 done, but a part of the bag was lost (this goes before 1).
     """
     check_number(age, "--age", 0.0, 1e6, "s")
     check_number(frozen, "--frozen", 1.0, 1e6, "s")
 
+    from rover_energy.cli.bag_end import finish
     from rover_energy.cli.output import Console
     from rover_energy.errors import EXIT_CLEAN, EXIT_FAILED
     from rover_energy.telemetry.battery_lint import LintLimits
+    from rover_energy.telemetry.recording import Recording
 
     console = Console(as_json=as_json, quiet=quiet)
     with console.progress(2) as step:
         step("reading the bag")
-        streams = read_streams(bag, tuple(topic or ()))
+        recording = Recording(bag)
+        streams = read_streams(recording, tuple(topic or ()))
         step("checking")
         results = [check(series, LintLimits(age=age, frozen=frozen)) for series in streams]
     errors = sum(finding["severity"] == "error" for result in results for finding in result["findings"])
-    console.result({"bag": str(bag), "streams": results, "errors": errors}, "\n\n".join(text(result) for result in results))
+    facts = {"bag": str(bag), "streams": results, "errors": errors, "loss": recording.loss.to_mapping()}
+    console.result(facts, "\n\n".join(text(result) for result in results))
     if errors:
         console.say(f"rover-energy: {bag}: {errors} findings are errors")
-    raise typer.Exit(EXIT_FAILED if errors else EXIT_CLEAN)
+    finish([recording], EXIT_FAILED if errors else EXIT_CLEAN, quiet=quiet)
 
 
-def read_streams(bag: Path, topics: tuple[str, ...]) -> list[BatterySeries]:
+def read_streams(recording: Recording, topics: tuple[str, ...]) -> list[BatterySeries]:
     """One series for each topic. Raises InputError when there is none."""
     from rover_energy.errors import InputError
-    from rover_energy.telemetry.bag_messages import read_messages
     from rover_energy.telemetry.battery_series import series_of
 
     found: dict[str, list[tuple[float, Any]]] = {}
-    for name, _, time, message in read_messages(bag, (KIND,), topics):
-        found.setdefault(name, []).append((time, message))
+    recording.require(topics)
+    for sample, message in recording.messages((KIND,), topics):
+        found.setdefault(sample.topic, []).append((1e-9 * sample.time, message))
     if not found:
-        raise InputError(str(bag), "topics", f"none carries {KIND}", "give a bag that has one", topics or None)
+        raise InputError(str(recording.path), "topics", f"none carries {KIND}", "give a bag that has one", topics or None)
     return [series_of(messages, name) for name, messages in sorted(found.items())]
 
 

@@ -23,6 +23,10 @@ def forecast_score(
     alpha: Annotated[
         float, typer.Option("--alpha", help="Share of the true remainder within which a median counts as right")
     ] = 0.2,
+    level: Annotated[
+        float | None,
+        typer.Option("--level", help="Stored energy that counts in place of the floor [J], to which few drives come"),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -33,37 +37,44 @@ def forecast_score(
 
     **Example:** rover-energy forecast-score drive/bag
 
-    **Exit codes:** 0 clean, 2 unusable input, 3 done, but some forecasts were empty.
+    **Exit codes:** 0 clean, 2 unusable input, 3 done, but some forecasts were empty, or a part of
+    the bag was lost.
     """
     check_number(alpha, "--alpha", 0.001, 1.0, "")
+    if level is not None:
+        check_number(level, "--level", 0.0, 1e12, "J")
     if goal is not None:
         check_number(goal, "--goal-time", 0.0, 1e9, "s")
 
+    from rover_energy.cli.bag_end import finish
     from rover_energy.cli.output import Console
     from rover_energy.errors import EXIT_CLEAN, EXIT_LOSS
     from rover_energy.telemetry.forecast_bag import read_forecasts
+    from rover_energy.telemetry.recording import Recording
 
     console = Console(as_json=as_json, quiet=quiet)
     with console.progress(2) as step:
         step("reading the bag")
-        models, truth, empty = read_forecasts(bag)
+        recording = Recording(bag)
+        models, truth, empty = read_forecasts(recording)
         step("scoring")
         end = float(truth.time[-1]) if goal is None else float(truth.time[0]) + goal
-        scores = {name: score(forecasts, truth, end, alpha) for name, forecasts in models.items()}
-    console.result({"bag": str(bag), "empty": empty, "models": scores}, "\n\n".join(text(*item) for item in scores.items()))
+        scores = {name: score(forecasts, truth, end, alpha, level) for name, forecasts in models.items()}
+    facts = {"bag": str(bag), "empty": empty, "models": scores, "loss": recording.loss.to_mapping()}
+    console.result(facts, "\n\n".join(text(*item) for item in scores.items()))
     if empty:
         console.say(f"rover-energy: {bag}: {empty} forecasts were empty and are not scored")
-    raise typer.Exit(EXIT_LOSS if empty else EXIT_CLEAN)
+    finish([recording], EXIT_LOSS if empty else EXIT_CLEAN, quiet=quiet)
 
 
-def score(forecasts: list[Forecast], truth: Truth, goal: float, alpha: float) -> dict[str, Any]:
+def score(forecasts: list[Forecast], truth: Truth, goal: float, alpha: float, level: float | None = None) -> dict[str, Any]:
     """All scores of one model as plain data."""
     from rover_energy.telemetry import forecast_score as fs
 
     series = {name: asdict(fs.score_series(forecasts, truth, name)) for name in ("load", "available", "battery")}
     return {
         "forecasts": len(forecasts), **series,
-        "time_to_floor": asdict(fs.score_time_to_floor(forecasts, truth, alpha=alpha)),
+        "time_to_floor": asdict(fs.score_time_to_floor(forecasts, truth, alpha=alpha, level=level)),
         "energy_to_goal": asdict(fs.score_energy_to_goal(forecasts, truth, goal, alpha=alpha)),
     }  # fmt: skip
 

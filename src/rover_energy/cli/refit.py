@@ -15,6 +15,7 @@ from rover_energy.errors import InputError
 
 if TYPE_CHECKING:
     from rover_energy.locomotion.drive_log import DriveLog
+    from rover_energy.telemetry.recording import Recording
     from rover_energy.telemetry.refit import RefitResult
 
 
@@ -40,7 +41,6 @@ def refit(
     free: Annotated[str, typer.Option("--free", help="Fields of rover.yaml to fit, comma separated", metavar="A,B")] = "",
     mass: Annotated[float | None, typer.Option("--mass", help="Mass of the rover, in place of rover.yaml's [kg]")] = None,
     seconds: Annotated[float, typer.Option("--window", help="Length of the averaging windows [s]")] = 3.0,
-    seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap")] = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -51,15 +51,16 @@ def refit(
 
     **Example:** rover-energy refit drive/bag --rover traverse/rover.yaml --out refitted.yaml
 
-    **Exit codes:** 0 clean, 1 the refit predicts no better than a constant plus grade (nothing is written), 2 unusable input.
+    **Exit codes:** 0 clean, 1 the refit predicts no better than a constant plus grade (nothing is written), 2 unusable input,
+    3 done, but a part of a bag was lost.
     """
     check_number(seconds, "--window", 0.1, 3600.0, "s")
-    check_number(seed, "--seed", 0, 2**63, "")
     if gravity is not None:
         check_number(gravity, "--gravity", 0.01, 300.0, "m/s2")
     if mass is not None:
         check_number(mass, "--mass", 0.1, 1.0e5, "kg")
 
+    from rover_energy.cli.bag_end import finish
     from rover_energy.cli.output import Console
     from rover_energy.errors import EXIT_CLEAN, EXIT_FAILED
     from rover_energy.parameters import load_yaml
@@ -74,38 +75,43 @@ def refit(
         described = replaced(described, "locomotion.mass", mass)
     with console.progress(2) as step:
         step("reading")
-        logs, felt = read_all(bags, signal.value)
+        logs, felt, recordings = read_all(bags, signal.value)
         place = gravity if gravity is not None else known_gravity(felt, bags[0])
         step("fitting")
         names = [name.strip() for name in free.split(",") if name.strip()]
         total = signal is Signal.total
-        result = fit(logs, described, gravity=place, free=names, total=total, seconds=seconds, seed=seed)
+        result = fit(logs, described, gravity=place, free=names, total=total, seconds=seconds)
     good = result.beats_grade
     if out is not None and good:
         write(out, rover_text(result, place))
-    console.result(summary(result, place, out if good else None), format_refit(result, place))
+    facts = summary(result, place, out if good else None)
+    facts["loss"] = {str(found.path): found.loss.to_mapping() for found in recordings if found.loss.any}
+    console.result(facts, format_refit(result, place))
     if gravity is None:
         console.say(f"rover-energy: gravity {place:.4g} m/s2 as the inertial unit felt it; --gravity states it")
     if not good:
         console.say("rover-energy: refit: out of sample no better than a constant plus grade; nothing is written")
-    raise typer.Exit(EXIT_CLEAN if good else EXIT_FAILED)
+    finish(recordings, EXIT_CLEAN if good else EXIT_FAILED, quiet=quiet)
 
 
-def read_all(paths: list[Path], signal: str) -> tuple[list[DriveLog], list[float]]:
-    """All drives, and the gravity that each felt. Raises InputError."""
+def read_all(paths: list[Path], signal: str) -> tuple[list[DriveLog], list[float], list[Recording]]:
+    """All drives, the gravity that each felt, and the bags they are from. Raises InputError."""
     from rover_energy.locomotion.drive_log import read_csv_log
     from rover_energy.telemetry.drive_bag import read_drive
+    from rover_energy.telemetry.recording import Recording
 
     logs: list[DriveLog] = []
     felt: list[float] = []
+    recordings: list[Recording] = []
     for path in paths:
         if path.suffix.lower() == ".csv":
             logs += read_csv_log(path)
         else:
-            log, gravity = read_drive(path, signal)
+            recordings.append(Recording(path))
+            log, gravity = read_drive(recordings[-1], signal)
             logs.append(log)
             felt.append(gravity)
-    return logs, felt
+    return logs, felt, recordings
 
 
 def known_gravity(felt: list[float], bag: Path) -> float:
@@ -133,6 +139,6 @@ def summary(result: RefitResult, gravity: float, out: Path | None) -> dict[str, 
         "gravity": gravity, "estimates": [asdict(estimate) for estimate in result.estimates],
         "covariance": result.covariance, "scale": result.scale,
         "scores": {name: asdict(score) for name, score in result.scores.items()}, "folds": result.folds,
-        "beats_grade": result.beats_grade, "findings": list(result.findings), "seed": result.seed,
+        "beats_grade": result.beats_grade, "findings": list(result.findings),
         "out": str(out) if out is not None else None,
     }  # fmt: skip

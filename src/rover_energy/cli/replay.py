@@ -56,26 +56,28 @@ def replay(
     **Example:** rover-energy replay drive/bag --plan traverse --rate 0 --out replay
 
     **Exit codes:** 0 limits kept in the whole part, 1 failed, 2 unusable input, 3 done with loss: topics that could not be
-    published, windows over what was available or missing, or nothing to judge.
+    published, windows over what was available or missing, nothing to judge, or a part of the bag that was lost.
     """
     check_part(start, duration, rate, domain)
     check_number(loop, "--loop", 0, 1_000_000, "")
 
+    from rover_energy.cli.bag_end import finish
     from rover_energy.cli.output import Console
     from rover_energy.cli.results import ResultFolder
-    from rover_energy.errors import EXIT_LOSS
+    from rover_energy.errors import EXIT_CLEAN, EXIT_LOSS
     from rover_energy.nodes import ros
     from rover_energy.nodes.plan_folder import read_bus
     from rover_energy.nodes.replay_node import Portion, plan_folder
     from rover_energy.nodes.replay_node import replay as play
     from rover_energy.nodes.replay_report import DIAGNOSTICS, SUMMARY, summary, verdict, write
-    from rover_energy.views.bag import Bag
+    from rover_energy.telemetry.recording import Recording
 
-    for module in ("rclpy", "rover_energy_interfaces.msg", "rosbags.rosbag2"):
+    for module in ("rclpy", "rover_energy_interfaces.msg"):
         ros.need(module)
     console, portion = Console(as_json=as_json, quiet=quiet), Portion(start, duration, rate, commands)
     times = 0
-    with tempfile.TemporaryDirectory() as spare, Bag(bag) as opened:
+    opened = Recording(bag)
+    with tempfile.TemporaryDirectory() as spare:
         folder, source = plan_folder(bag, plan, Path(spare))
         read_bus(str(folder))
         if source == "built-in":
@@ -83,7 +85,7 @@ def replay(
         while True:
             with console.progress(100) as step:
                 outcome = play(opened, folder, portion, domain=domain, progress=Shares(step))
-            figures = summary(outcome, rover=source)
+            figures = summary(outcome, rover=source, loss=opened.loss)
             if out is not None:
                 with ResultFolder(out) as results:
                     write(results.staging, outcome, figures)
@@ -95,8 +97,8 @@ def replay(
     console.result(figures, verdict(figures))
     for topic, reason in figures["left_out"].items():
         console.say(f"rover-energy: {topic} was left out: {reason}")
-    if figures["left_out"] or figures["compliance"] is None or not figures["compliance"]["passed"]:
-        raise typer.Exit(EXIT_LOSS)
+    kept = not figures["left_out"] and figures["compliance"] is not None and figures["compliance"]["passed"]
+    finish([opened], EXIT_CLEAN if kept else EXIT_LOSS, quiet=quiet)
 
 
 class Shares:

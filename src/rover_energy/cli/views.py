@@ -18,8 +18,8 @@ from rover_energy.errors import InputError
 
 if TYPE_CHECKING:
     from rover_energy.rover import RoverParameters
+    from rover_energy.telemetry.recording import Recording
     from rover_energy.terrain.raster import Terrain
-    from rover_energy.views.bag import Bag
     from rover_energy.views.foxglove_stream import FoxgloveStream
 
 app = typer.Typer(help="Show a drive in Foxglove, Rerun or PlotJuggler.", no_args_is_help=True, rich_markup_mode="markdown")
@@ -72,14 +72,16 @@ def rerun(
 
     **Example:** rover-energy views rerun drive/bag --plan traverse --out drive.rrd
 
-    **Exit codes:** 0 clean, 2 unusable input.
+    **Exit codes:** 0 clean, 2 unusable input, 3 done, but a part of the bag was lost.
     """
     if out.suffix != ".rrd":
         raise InputError(SOURCE, "--out", "has another ending", "end it in .rrd", str(out))
 
+    from rover_energy.cli.bag_end import finish
     from rover_energy.cli.output import Console
+    from rover_energy.cli.output import facts as told
     from rover_energy.cli.results import whole_file
-    from rover_energy.views.bag import Bag
+    from rover_energy.telemetry.recording import Recording
     from rover_energy.views.extras import need
     from rover_energy.views.rerun_recording import PURPOSE, write_recording
     from rover_energy.views.series import collect
@@ -87,13 +89,15 @@ def rerun(
     need("rerun", PURPOSE)
     console = Console(as_json=as_json, quiet=quiet)
     terrain, shape = surroundings(bag, plan)
-    with Bag(bag) as opened, whole_file(out) as temporary:
+    opened = Recording(bag)
+    with whole_file(out) as temporary:
         with console.progress(100) as step:
             series = collect(opened, Shares(step))
         write_recording(temporary, series, terrain=terrain, rover=shape, name=bag.resolve().parent.name or "drive")
     values, ground = sum(len(times) for times, _ in series.signals.values()), terrain is not None
     facts = {"poses": len(series.poses[0]), "values": values, "events": len(series.events), "ground": ground}
-    console.result({"file": str(out), **facts})
+    console.result({"file": str(out), **facts, "loss": opened.loss.to_mapping()}, told({"file": str(out), **facts}))
+    finish([opened], quiet=quiet)
 
 
 @app.command()
@@ -118,7 +122,7 @@ def foxglove(
 
     **Example:** rover-energy views foxglove drive/bag --plan traverse --serve
 
-    **Exit codes:** 0 clean, 1 failed, 2 unusable input.
+    **Exit codes:** 0 clean, 1 failed, 2 unusable input, 3 done, but a part of the bag was lost.
     """
     if serve == (out is not None):
         raise InputError(SOURCE, "--serve", "and --out: need one of them", "give --serve, or --out FILE")
@@ -130,8 +134,9 @@ def foxglove(
     check_number(port, "--port", 0, 65535, "")
     check_number(loop, "--loop", 0, 1_000_000, "")
 
+    from rover_energy.cli.bag_end import finish
     from rover_energy.cli.output import Console
-    from rover_energy.views.bag import Bag
+    from rover_energy.telemetry.recording import Recording
     from rover_energy.views.extras import need
     from rover_energy.views.foxglove_stream import PURPOSE, FoxgloveStream
     from rover_energy.views.signals import namespace_of
@@ -146,11 +151,12 @@ def foxglove(
             live: Any = stack.enter_context(Live(namespace, domain))
             space, samples = namespace, _forever(live)
         else:
-            live = stack.enter_context(Bag(bag))
+            live = Recording(bag)
             space, samples = namespace_of([stream.topic for stream in live.streams]), _played(live, rate, loop)
         stream = FoxgloveStream(live.streams, live.decode, namespace=space, terrain=terrain, rover=shape)
         if out is not None:
             _write(stream, live, out, console)
+            finish([live], quiet=quiet)
             return
         server = stream.serve(host, port)
         stack.callback(server.stop)
@@ -159,10 +165,13 @@ def foxglove(
             for sample in samples:
                 stream.send(sample)
                 server.broadcast_time(sample.time)
+        if bag is not None:
+            finish([live], quiet=quiet)
 
 
-def _write(stream: FoxgloveStream, bag: Bag, out: Path, console: Any) -> None:
+def _write(stream: FoxgloveStream, bag: Recording, out: Path, console: Any) -> None:
     """The whole bag into a file."""
+    from rover_energy.cli.output import facts as told
     from rover_energy.cli.results import whole_file
 
     count = 0
@@ -172,10 +181,11 @@ def _write(stream: FoxgloveStream, bag: Bag, out: Path, console: Any) -> None:
             stream.send(sample)
             count += 1
         writer.close()
-    console.result({"file": str(out), "messages": count})
+    facts = {"file": str(out), "messages": count}
+    console.result({**facts, "loss": bag.loss.to_mapping()}, told(facts))
 
 
-def _played(bag: Bag, rate: float, loop: int) -> Iterator[Any]:
+def _played(bag: Recording, rate: float, loop: int) -> Iterator[Any]:
     """Samples of a bag at their time."""
     times = 0
     while loop == 0 or times < loop:

@@ -15,6 +15,7 @@ from rover_energy.cli.arguments import AsJson, check_number
 from rover_energy.cli.replay import Domain, Duration, Rate, Start, check_part
 
 if TYPE_CHECKING:
+    from rover_energy.telemetry.recording import Recording
     from rover_energy.views.status import Status
 
 REFRESH = 0.5  # [s] between two pictures or looks at what has changed
@@ -47,20 +48,24 @@ def watch(
 
     **Example:** rover-energy watch drive/bag --rate 10
 
-    **Exit codes:** 0 clean, 1 failed, 2 unusable input, 3 the last look has an alarm.
+    **Exit codes:** 0 clean, 1 failed, 2 unusable input, 3 the last look has an alarm, or a part of the bag was lost.
     """
     check_part(start, duration, rate, domain)
     check_number(1.0 if low_rate is None else low_rate, "--low-rate", 0.5, 1e6, "B/s")
 
-    from rover_energy.errors import EXIT_LOSS
+    from rover_energy.cli.bag_end import finish
+    from rover_energy.errors import EXIT_CLEAN, EXIT_LOSS
+    from rover_energy.telemetry.recording import Recording
     from rover_energy.views.status import Status
 
     status = Status(live=bag is None)
+    recordings: list[Recording] = []
     with ExitStack() as stack:
         if bag is None:
             looks = _live(stack, status, namespace, domain, LISTEN if once and duration is None else duration)
         else:
-            looks = _recorded(stack, status, bag, start, duration, rate, once)
+            recordings.append(Recording(bag))
+            looks = _recorded(status, recordings[0], start, duration, rate, once)
         title = str(bag or namespace or "live")
         show = _last(status, as_json) if once else _writer(stack, status, title, low_rate, as_json)
         with suppress(KeyboardInterrupt):  # the way to end it
@@ -68,30 +73,27 @@ def watch(
                 show(now)
         if once:
             show(None)
-    if status.alarms():
-        raise typer.Exit(EXIT_LOSS)
+    finish(recordings, EXIT_LOSS if status.alarms() else EXIT_CLEAN)
 
 
 def _recorded(
-    stack: ExitStack, status: Status, path: Path, start: float, duration: float | None, rate: float, once: bool
+    status: Status, bag: Recording, start: float, duration: float | None, rate: float, once: bool
 ) -> Iterator[float]:
     """Read a bag into the status; yields the link's time at each look: real time, or recorded time when it is not waited for."""
-    from rover_energy.views.bag import Bag
     from rover_energy.views.signals import absolute, namespace_of
     from rover_energy.views.status import WATCHED
 
-    bag = stack.enter_context(Bag(path))
     space = namespace_of([stream.topic for stream in bag.streams])
     names = {absolute(name, space): name for name in WATCHED}
     began, look = time.monotonic(), bag.start + round(start * 1e9)
     first = look
-    for sample in bag.samples(set(names), start=start, duration=duration):
+    for sample, message in bag.messages(topics=set(names), start=start, duration=duration):
         while sample.time >= look:
             if rate > 0.0 and not once:
                 time.sleep(max(0.0, began + 1e-9 * (look - first) / rate - time.monotonic()))
             yield 1e-9 * (look - first) / (rate or 1.0)
             look += round(REFRESH * 1e9 * (rate or 1.0))
-        status.add(names[sample.topic], bag.decode(sample), sample.time)
+        status.add(names[sample.topic], message, sample.time)
     yield 1e-9 * (look - first) / (rate or 1.0)
 
 

@@ -11,7 +11,7 @@ from rover_energy.errors import InputError
 from rover_energy.nodes import ros
 from rover_energy.nodes.recorder_node import typestore
 from rover_energy.nodes.topics import TOPICS
-from rover_energy.views.bag import Sample, Stream
+from rover_energy.telemetry.recording import Sample, Stream
 from rover_energy.views.signals import absolute
 
 DEPTH = 1000  # of a subscription: a view that is busy drawing loses nothing for some seconds

@@ -160,7 +160,8 @@ class Power(ros.Part):
                 meter, loads, step, self.rover.battery, energy=self.energy, capacity=self.capacity, floor=self.floor,
                 limit=self.limit, available=available, tolerance=self.settings.tolerance, good=good,
             ))  # fmt: skip
-        self.outlook.update(now, meter.rtg_power, meter.pv_power if good else math.nan, sum(load.power for load in loads))
+        others, motion = sum(load.power for load in loads), motors[0].power if good else math.nan
+        self.outlook.update(now, meter.rtg_power, meter.pv_power if good else math.nan, others, motion)
         if now >= self.due_battery - 1e-6:
             self.due_battery, charge = now + 1.0, self.state_of_charge
             self.send["battery_state"](

@@ -15,7 +15,7 @@ from rover_energy.nodes.audit_node import Auditor
 from rover_energy.nodes.lockstep import Lockstep, LockstepError
 from rover_energy.nodes.monitor_node import Monitor
 from rover_energy.nodes.topics import BY_NAME, QOS
-from rover_energy.views.bag import Bag, Sample, Stream
+from rover_energy.telemetry.recording import Recording, Sample, Stream
 from rover_energy.views.signals import namespace_of
 
 MONITORS: tuple[type[ros.Part], ...] = (Monitor, Auditor)
@@ -55,11 +55,11 @@ class Portion:
 
 
 def replay(
-    bag: Bag, folder: Path, portion: Portion, *, domain: int | None = None, progress: Callable[[float], None] | None = None
+    bag: Recording, folder: Path, portion: Portion, *, domain: int | None = None, progress: Callable[[float], None] | None = None
 ) -> Outcome:
     """Play a bag once.
 
-    bag : open. folder : of the plan, for the rover that the monitors compare with. domain : ROS_DOMAIN_ID; None: the
+    bag : what to play. folder : of the plan, for the rover that the monitors compare with. domain : ROS_DOMAIN_ID; None: the
     environment's. progress : called with the share played, 0 to 1.
 
     Raises InputError for a bag without messages, LockstepError when a monitor does not answer or somebody else publishes the
@@ -96,7 +96,7 @@ def replay(
 class Player:
     """Publishers for the streams of a bag."""
 
-    def __init__(self, graph: Lockstep, bag: Bag, outcome: Outcome, namespace: str, *, commands: bool) -> None:
+    def __init__(self, graph: Lockstep, bag: Recording, outcome: Outcome, namespace: str, *, commands: bool) -> None:
         self.graph, self.bag, self.outcome, self.namespace = graph, bag, outcome, namespace
         self.ros = graph.node("replay", namespace)
         self.time = -1
@@ -150,16 +150,17 @@ class Player:
 
     def play(self, sample: Sample) -> None:
         """One message; the time first, if it has advanced."""
-        if sample.topic == "/clock":
-            stamp = self.bag.decode(sample).clock
-            self.advance(stamp.sec * 10**9 + stamp.nanosec)
+        wanted = sample.topic == "/clock" or sample.topic in self.publishers
+        message = self.bag.decode(sample) if wanted else None
+        if message is not None and sample.topic == "/clock":
+            self.advance(message.clock.sec * 10**9 + message.clock.nanosec)
             return
         self.advance(sample.time)
-        if sample.topic not in self.publishers:
+        if message is None:  # left out, or bytes that do not fit their type, which nobody could take
             return
         name, publisher = self.publishers[sample.topic]
         if sample.topic.rpartition("/")[2] in MADE_ANEW:
-            self.outcome.recorded.append((self.outcome.end, sample.topic, self.bag.decode(sample)))
+            self.outcome.recorded.append((self.outcome.end, sample.topic, message))
         self.graph.send(name, publisher, sample.data)
         self.outcome.played[sample.topic] += 1
 

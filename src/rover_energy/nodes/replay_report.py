@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rover_energy.nodes.replay_node import Outcome
+from rover_energy.telemetry.bag_loss import Loss
 
 LEVELS = ("OK", "WARN", "ERROR", "STALE")
 SUMMARY, DIAGNOSTICS = "replay.json", "diagnostics.jsonl"
@@ -32,13 +33,14 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value]
 
 
-def summary(outcome: Outcome, *, rover: str) -> dict[str, Any]:
-    """The figures. rover : where the rover's description is from. Times count from the start of the bag [s]."""
+def summary(outcome: Outcome, *, rover: str, loss: Loss) -> dict[str, Any]:
+    """The figures. rover : where its description is from. loss : of the bag. Times count from the start of the bag [s]."""
     said = [(time, topic.rpartition("/")[2], message) for time, _, topic, message in outcome.said]
     recorded = [(time, topic.rpartition("/")[2], message) for time, topic, message in outcome.recorded]
     return {
         "duration_s": 1e-9 * (outcome.end - outcome.start),
         "rover": rover,
+        "loss": loss.to_mapping(),
         "messages": dict(sorted(outcome.played.items())),
         "left_out": dict(sorted(outcome.left_out.items())),
         "compliance": _last(said, "compliance"),

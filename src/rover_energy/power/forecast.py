@@ -1,13 +1,16 @@
 """Supply, load and stored energy ahead, as quantiles: a seeded ensemble of what may depart from a nominal course.
 
-Four departures, each independent and with its own scale in `ForecastParameters`:
+Six departures, each independent and with its own scale in `ForecastParameters`:
 
 - resistance: a factor of the motion power, lognormal with median 1, the same over the whole horizon;
 - array: a factor of the array's power for dust and calibration, lognormal with median 1, the same over the whole horizon;
+- pace: a factor of the time in which the course is run through, lognormal, the same over the whole horizon. Motion takes the
+  same energy in it; the array gives what it gives at that place;
+- roughness: a further part of the motion power, for ground that is not as smooth as the map;
 - attitude: a further part of the array's power, for a body that leans otherwise than the smooth ground says;
 - load: what the constant loads take beyond their description [W].
 
-The last two vary: stationary Gauss-Markov processes (Ornstein-Uhlenbeck; Gillespie 1996, doi:10.1103/PhysRevE.54.2084,
+The last three vary: stationary Gauss-Markov processes (Ornstein-Uhlenbeck; Gillespie 1996, doi:10.1103/PhysRevE.54.2084,
 eq. 1.9a-b, exact for any step) with a correlation time each. Battery and bus are those of `power.storage`, member by member.
 """
 
@@ -48,6 +51,20 @@ class ForecastParameters(Parameters):
         0.05, minimum=0.0, maximum=1.0,
         description="standard deviation of the logarithm of the array's factor: dust, calibration",
     )  # fmt: skip
+    pace_median: float = parameter(
+        1.03, minimum=0.5, maximum=2.0, description="median of the factor of the time that a drive takes",
+        source="drives in both simulators: benchmarks/forecasts.py",
+    )  # fmt: skip
+    pace_sigma: float = parameter(
+        0.02, minimum=0.0, maximum=1.0, description="standard deviation of the logarithm of it",
+        source="drives in both simulators: benchmarks/forecasts.py",
+    )  # fmt: skip
+    roughness_sigma: float = parameter(
+        0.06, minimum=0.0, maximum=1.0,
+        description="standard deviation of the share of the motion power that rough ground adds or takes",
+        source="drives in both simulators: benchmarks/forecasts.py",
+    )  # fmt: skip
+    roughness_time: float = parameter(3.0, unit="s", minimum=0.1, maximum=1e6, description="correlation time of it")
     attitude_sigma: float = parameter(
         0.03, minimum=0.0, maximum=1.0, description="standard deviation of the array's share that the body's lean adds or takes",
     )  # fmt: skip
@@ -112,6 +129,7 @@ def forecast_power(
     *,
     use_battery: bool = True,
     power_limit: float = math.inf,
+    governed: bool = False,
 ) -> Forecast:
     """Quantiles of load, available power and stored energy.
 
@@ -126,13 +144,15 @@ def forecast_power(
         False: it charges, and gives nothing.
     power_limit : float
         Cap on all loads together [W].
+    governed : bool
+        Motion takes no more than what is available, and goes through its course the slower, as the rover's governor has it;
+        otherwise loads beyond what is available are counted as asked, and served as far as possible.
 
     Returns
     -------
     Forecast
         Available power is generator, array and what the battery may give at the energy that it has at the start of the step,
-        falling to 0 towards the floor as on the bus (`battery.discharge_towards_floor`). Loads beyond it are counted as
-        asked, and served as far as possible.
+        falling to 0 towards the floor as on the bus (`battery.discharge_towards_floor`).
 
     Raises
     ------
@@ -143,13 +163,16 @@ def forecast_power(
     capacity, floor = usable_capacity(battery), floor_energy(battery)
     if not 0.0 <= energy <= capacity * (1.0 + 1e-12):
         raise InputError("forecast", "energy", "is not between empty and full", f"give 0 J to {capacity:g} J", energy)
-    supply, load = members_of(course, p)
+    way = _Governed(course, p) if governed else None
+    supply, load = (np.zeros((p.members, course.step.size)) for _ in range(2)) if way is not None else members_of(course, p)
     stored = np.full(p.members, float(energy))
     gone = np.where(stored <= floor + AT_FLOOR * capacity, 0.0, np.inf)
     time = np.cumsum(course.step)
     rows: dict[str, list[Array]] = {"load": [], "available": [], "energy": []}
     for k, seconds in enumerate(course.step.tolist()):
         give = _give(battery, stored, capacity, floor) if use_battery else np.zeros(p.members)
+        if way is not None:
+            supply[:, k], load[:, k] = way.step(k, give, power_limit)
         rows["available"].append(_quantiles(np.minimum(supply[:, k] + give, power_limit)))
         rows["load"].append(_quantiles(load[:, k]))
         before, stored = stored, advance(battery, stored, supply[:, k] - load[:, k], seconds, allow_discharge=use_battery)
@@ -161,20 +184,88 @@ def forecast_power(
     return Forecast(time, quantiles["load"], quantiles["available"], quantiles["energy"], _quantiles(gone), floor)
 
 
-def members_of(course: Course, p: ForecastParameters) -> tuple[Array, Array]:
-    """Supply and load of each member in each step, (members, n) [W]."""
+@dataclass(frozen=True)
+class _Departures:
+    """Of all members, (members, 1) or (members, n): factors of motion, array and pace; lean, residual [W], roughness."""
+
+    motion: Array
+    array: Array
+    lean: Array
+    residual: Array
+    pace: Array
+    rough: Array
+
+
+def _departures(course: Course, p: ForecastParameters) -> _Departures:
     rng = np.random.default_rng(p.seed)
     motion = np.exp(p.resistance_sigma * rng.standard_normal(p.members))[:, None]
     array = np.exp(p.array_sigma * rng.standard_normal(p.members))[:, None]
-    lean = p.attitude_sigma * gauss_markov(course.step, p.attitude_time, p.members, rng)
-    residual = p.load_sigma * gauss_markov(course.step, p.load_time, p.members, rng)
-    supply = course.rtg_power + course.pv_power * np.maximum(0.0, array * (1.0 + lean))
-    load = np.maximum(0.0, course.constant_power + residual) + course.motion_power * motion
-    return supply, load
+    lean = p.attitude_sigma * mean_of_process(course.step, p.attitude_time, p.members, rng)
+    residual = p.load_sigma * mean_of_process(course.step, p.load_time, p.members, rng)
+    pace = p.pace_median * np.exp(p.pace_sigma * rng.standard_normal(p.members))[:, None]
+    rough = p.roughness_sigma * mean_of_process(course.step, p.roughness_time, p.members, rng)
+    return _Departures(motion, array, lean, residual, pace, rough)
+
+
+def members_of(course: Course, p: ForecastParameters) -> tuple[Array, Array]:
+    """Supply and load of each member in each step, (members, n) [W]."""
+    d = _departures(course, p)
+    supply = course.rtg_power + _paced(course.step, course.pv_power, d.pace) * d.pace * np.maximum(0.0, d.array * (1.0 + d.lean))
+    moving = _paced(course.step, course.motion_power, d.pace) * d.motion * np.maximum(0.0, 1.0 + d.rough)
+    return supply, np.maximum(0.0, course.constant_power + d.residual) + moving
+
+
+class _Governed:
+    """Members whose motion waits for power: how far each has come on the course, step by step."""
+
+    def __init__(self, course: Course, p: ForecastParameters) -> None:
+        self.course, self.d = course, _departures(course, p)
+        self.edges = np.concatenate(([0.0], np.cumsum(course.step)))
+        self.motion, self.array = (
+            np.concatenate(([0.0], np.cumsum(power * course.step))) for power in (course.motion_power, course.pv_power)
+        )
+        moving = np.flatnonzero(course.motion_power > 0.0)
+        self.goal = float(self.edges[moving[-1] + 1]) if moving.size else 0.0
+        self.at = np.zeros(p.members)
+
+    def step(self, k: int, give: Array, power_limit: float) -> tuple[Array, Array]:
+        """Supply and load (members,) of a step in which the battery may give so much [W]."""
+        d, seconds = self.d, float(self.course.step[k])
+        constant = np.maximum(0.0, self.course.constant_power[k] + d.residual[:, k])
+        most = seconds / d.pace[:, 0]
+        array = self._between(self.array, most) / most * np.maximum(0.0, d.array[:, 0] * (1.0 + d.lean[:, k]))
+        supply = self.course.rtg_power[k] + array
+        if np.all(self.at >= self.goal):
+            self.at = self.at + most
+            return supply, constant
+        factor = d.motion[:, 0] * np.maximum(0.0, 1.0 + d.rough[:, k]) / seconds
+        need = self._between(self.motion, most) * factor
+        room = np.maximum(0.0, np.minimum(supply + give, power_limit) - constant)
+        way = most * np.where(need > room, room / np.where(need > 0.0, need, 1.0), 1.0)
+        moving = np.minimum(self._between(self.motion, way) * factor, np.maximum(room, 0.0))
+        self.at = self.at + way
+        return supply, constant + moving
+
+    def _between(self, total: Array, way: Array) -> Array:
+        """Energy [J] over the next stretch of the course; beyond its end as in its last step."""
+        slope = (total[-1] - total[-2]) / (self.edges[-1] - self.edges[-2])
+        begin, end = (
+            np.interp(at, self.edges, total) + np.maximum(0.0, at - self.edges[-1]) * slope for at in (self.at, self.at + way)
+        )
+        return np.asarray(end - begin)
+
+
+def _paced(step: Array, power: Array, pace: Array) -> Array:
+    """Mean powers in the steps when the course is run through `pace` (members, 1) times as slowly with the same energy."""
+    edges = np.concatenate(([0.0], np.cumsum(step)))
+    energy = np.concatenate(([0.0], np.cumsum(power * step)))
+    wanted = edges / pace
+    beyond = np.maximum(0.0, wanted - edges[-1]) * power[-1]  # as in the last step
+    return np.asarray(np.diff(np.interp(wanted, edges, energy) + beyond, axis=1) / step)
 
 
 def gauss_markov(step: ArrayLike, time: float, members: int, rng: np.random.Generator) -> Array:
-    """Stationary Gauss-Markov processes of unit variance at the middles of the steps, (members, n).
+    """Stationary Gauss-Markov processes of unit variance, each as at the middles of the steps, (members, n).
 
     step : (n,) [s]. time : correlation time [s]; the correlation over a time d is exp(-d/time).
     """
@@ -186,6 +277,17 @@ def gauss_markov(step: ArrayLike, time: float, members: int, rng: np.random.Gene
     for k in range(1, lengths.size):
         noise[:, k] = keep[k - 1] * noise[:, k - 1] + fresh[k - 1] * noise[:, k]
     return noise
+
+
+def mean_of_process(step: Array, time: float, members: int, rng: np.random.Generator) -> Array:
+    """Such processes as means over the steps: of less variance the longer a step is against the correlation time.
+
+    The variance of the mean over T is 2 (T/time - 1 + exp(-T/time)) (time/T)^2 (Taylor 1922, doi:10.1112/plms/s2-20.1.196).
+    """
+    ratio = step / time
+    exact = 2.0 * (ratio + np.expm1(-ratio)) / ratio**2
+    share = np.sqrt(np.where(ratio > 1e-3, exact, 1.0 - ratio / 3.0))  # the series where the difference cancels
+    return np.asarray(share * gauss_markov(step, time, members, rng))
 
 
 def advance(

@@ -15,7 +15,7 @@ from rover_energy.report.chart import Chart, Frame, css, span, x_labels
 from rover_energy.report.columns import Array
 from rover_energy.report.limits import BINDING, LimitUse, time_share
 from rover_energy.report.numbers import fixed, join, quantity
-from rover_energy.report.time_charts import lane_levels
+from rover_energy.report.time_charts import lane_cells
 
 SILENT = 4.0  # usual distances between two buckets that leave a gap in a line
 LANES = ("power", "battery discharge", "battery floor", "speed", "yaw rate", "slope", "tilt")
@@ -197,12 +197,7 @@ def limit_lanes(page: Page, s: Series) -> str:
 
 
 def _lane(use: LimitUse, t: Array) -> str:
-    edges, levels = lane_levels(use, t)
-    cells = []
-    for a, b, level in zip(edges[:-1], edges[1:], levels, strict=True):
-        if level > 0:
-            style = ' class="binds"' if level > 10 else f' fill-opacity="{0.04 * level:.2f}"'
-            cells.append(f'<rect x="{a:g}" width="{b - a:g}" height="10"{style}/>')
+    cells = lane_cells(use, t)
     share = quantity(round(100.0 * use.share, 1), "%", 3)
     return (
         f'<div class="lane" data-limit="{css(use.name)}"><span>{escape(use.label)}</span><b>{share}</b>'

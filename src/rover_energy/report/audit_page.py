@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -17,10 +15,14 @@ from rover_energy.report import audit_tables as tables
 from rover_energy.report.audit_sankey import sankey
 from rover_energy.report.headline import Figure, figure_html
 from rover_energy.report.numbers import NOTHING, duration, energy, finite, quantity, significant, watt_hours
-from rover_energy.report.page import template
-from rover_energy.report.palette import css_variables
+from rover_energy.report.page import document, sections, template
 
 GRID = 600  # instants at which the cursor reads out
+SECTIONS = (
+    ("faults", "To look at", "faults"), ("energy", "Energy", "ledger sankey energy"), ("power", "Power", "loads sources battery"),
+    ("limits", "Limits", "lanes checks"), ("model", "Model and meters", "model model_table"), ("events", "Events", "events"),
+    ("motion", "Motion and numbers", "motion"), ("topics", "Topics", "topics"), ("bag", "The bag itself", "loss"),
+)  # fmt: skip
 PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST_PICTURE = 20_000_000  # bytes
 
@@ -42,7 +44,7 @@ def audit_page(audit: Mapping[str, Any], *, title: str = "", picture: bytes | No
     parts = {
         "faults": tables.faults_list(audit["faults"]),
         "sankey": sankey(audit["energy"]),
-        "ledger": tables.ledger_sentence(audit["energy"]) + tables.inference_sentence(audit.get("inference")),
+        "ledger": f'<p class="note">{_ledger(audit)}</p>',
         "energy": tables.energy_table(audit["energy"]),
         "loads": charts.loads_chart(page, _with_battery(power, packs, audit), checks),
         "sources": charts.sources_chart(page, power),
@@ -59,11 +61,11 @@ def audit_page(audit: Mapping[str, Any], *, title: str = "", picture: bytes | No
     }
     title = title or f"Audit of {audit['bag']['name']}"
     head = f'<p class="lead">{lead(audit)}</p>{verdict(audit)}{_picture(picture)}<dl class="figures">{figures(audit)}</dl>'
-    body = Template(template("audit.html")).substitute(parts)
-    return Template(template("page.html")).substitute(
-        title=escape(title), light=css_variables(dark=False), dark=css_variables(dark=True),
-        style=template("style.css") + template("audit.css"), head=head, body=body, data=_data(page), script=template("audit.js"),
-    )  # fmt: skip
+    return document(title, head, sections(SECTIONS, parts), _data(page), script="audit.js", style=template("audit.css"))
+
+
+def _ledger(audit: Mapping[str, Any]) -> str:
+    return tables.ledger_sentence(audit["energy"]) + tables.inference_sentence(audit.get("inference"))
 
 
 def _with_battery(power: charts.Series, packs: Mapping[str, charts.Series], audit: Mapping[str, Any]) -> charts.Series:
@@ -91,13 +93,12 @@ def _floor(checks: Any, audit: Mapping[str, Any]) -> float | None:
     return None
 
 
-def _data(page: charts.Page) -> str:
+def _data(page: charts.Page) -> dict[str, Any]:
     columns = {
         name: [None if not np.isfinite(v) else round(float(v), page.decimals[name] + 1) for v in values]
         for name, values in page.columns.items()
     }
-    data = {"t": [round(float(v), 6) for v in page.grid], "columns": columns, "rest": page.rest, "end": page.end}
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    return {"t": [round(float(v), 6) for v in page.grid], "columns": columns, "rest": page.rest, "end": page.end}
 
 
 def lead(audit: Mapping[str, Any]) -> str:
@@ -144,10 +145,9 @@ def verdict(audit: Mapping[str, Any]) -> str:
         text, good = f"<b>\u2715 Limits were broken:</b> {escape(broken)}.{extra}", False
     damage = ""
     if loss["any"]:
-        at_least = "at least " if loss["messages_unknown"] else ""
         damage = (
-            f'<p class="verdict bad"><b>\u2715 The bag is damaged.</b> {loss["bytes"]} bytes, {loss["chunks"]} chunks and '
-            f"{at_least}{loss['messages']} messages are lost; the figures are those of what is left.</p>"
+            f'<p class="verdict bad"><b>\u2715 The bag is damaged.</b> {escape(loss["words"])} are lost; '
+            "the figures are those of what is left.</p>"
         )
     return f'<p class="verdict {"good" if good else "bad"}" role="status">{text}</p>{damage}'
 

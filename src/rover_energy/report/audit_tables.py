@@ -170,10 +170,10 @@ def loss_section(audit: Mapping[str, Any]) -> str:
     loss = audit["loss"]
     notes = "".join(f"<li>{escape(n)}</li>" for n in [*loss["notes"], *audit["remarks"]])
     listed = f'<ul class="notes">{notes}</ul>' if notes else ""
-    at_least = "at least " if loss["messages_unknown"] else ""
+    messages = f"at least {loss['messages']}" if loss["messages"] else "unknown"
     facts = (
         ("Bytes lost", str(loss["bytes"])), ("Chunks lost", str(loss["chunks"])),
-        ("Messages lost", f"{at_least}{loss['messages']}"),
+        ("Messages lost", messages if loss["messages_unknown"] else str(loss["messages"])),
         ("Messages that do not fit", str(loss["undecodable"] + loss["unknown_channel"])),
         ("Chunks without checksum", f"{loss['unchecked_chunks']} of {audit['bag']['chunks']}"),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
 from string import Template
@@ -30,6 +30,15 @@ from rover_energy.terrain.surface import Surface
 BUCKETS = 300
 #: what the strip under the map reads out
 STRIP = ("t", "total_power", "margin", "speed", "along_slope", "heading", "state_of_charge")
+
+SECTIONS = (
+    ("route", "Route", "map strip"), ("power", "Power", "loads limits sources battery"), ("energy", "Energy", "energy"),
+    ("motion", "Motion", "motion"), ("certificate", "Certificate", "independent certificate"),
+    ("plan", "Plan and solver", "plan"), ("parameters", "Parameters", "parameters"),
+)  # fmt: skip
+INDEPENDENT = (
+    '<p class="note">Evaluated again from the finished plan by code that shares nothing with the optimiser.</p>'
+)
 
 
 def template(name: str) -> str:
@@ -72,7 +81,8 @@ def traverse_page(
         "sources": time_charts.sources_chart(view, rover),
         "battery": time_charts.battery_chart(view, rover),
         "energy": energy_bars(columns),
-        "motion": time_charts.motion_charts(view, rover, height),
+        "motion": f'<div class="pairs">{time_charts.motion_charts(view, rover, height)}</div>',
+        "independent": INDEPENDENT,
         "certificate": certificate_table(certificate),
         "plan": facts(_plan_facts(plan)),
         "parameters": parameter_tables(rover, f"Rover: {rover.name}") + parameter_tables(mission, "Mission"),
@@ -80,16 +90,26 @@ def traverse_page(
     figures = "".join(figure_html(figure) for figure in headline_figures(columns, certificate, rover, mission))
     verdict = verdict_html(certificate) + _remarks(columns, certificate)
     head = f'<p class="lead">{lead(columns, rover, uses, terrain.name)}</p>{verdict}<dl class="figures">{figures}</dl>'
-    body = Template(template("traverse.html")).substitute(parts)
+    body = sections(SECTIONS, parts)
     return document(title, head, body, cursor_data(columns, view.drawn, height, rest_index))
 
 
-def document(title: str, head: str, body: str, data: Mapping[str, Any] | None = None) -> str:
-    """A page with `head` under its title and then `body`, with the style, the script and the data it reads."""
+def sections(titles: Sequence[tuple[str, str, str]], parts: Mapping[str, str]) -> str:
+    """Sections of a page, each given as (name, title, names of its parts), in their order."""
+    return "\n".join(
+        f'<section id="{name}">\n<h2>{escape(title)}</h2>\n' + "\n".join(parts[part] for part in held.split()) + "\n</section>"
+        for name, title, held in titles
+    )
+
+
+def document(
+    title: str, head: str, body: str, data: Mapping[str, Any] | None = None, *, script: str = "cursor.js", style: str = ""
+) -> str:
+    """A page with `head` under its title and then `body`, with its style, its script and the data that it reads."""
     text = json.dumps(data or {}, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
     return Template(template("page.html")).substitute(
-        title=escape(title), light=css_variables(dark=False), dark=css_variables(dark=True), style=template("style.css"),
-        head=head, body=body, data=text, script=template("cursor.js"),
+        title=escape(title), light=css_variables(dark=False), dark=css_variables(dark=True),
+        style=template("style.css") + style, head=head, body=body, data=text, script=template("page.js") + template(script),
     )  # fmt: skip
 
 

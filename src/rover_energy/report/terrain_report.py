@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from rover_energy.report.extras import need
 from rover_energy.report.figures import draw_ground, new_figure, save, still_style
 from rover_energy.report.headline import Figure, figure_html
 from rover_energy.report.numbers import quantity, significant
-from rover_energy.report.page import document, template
+from rover_energy.report.page import document, sections
 from rover_energy.report.relief import Window, colour_uri, rings, shadow_frames, slope_picture, whole
 from rover_energy.report.route_map import (
     PIXELS,
@@ -35,6 +34,7 @@ from rover_energy.terrain.surface import Surface
 #: colour maps whose lightness rises evenly, and the parts of them that show on paper
 SLOPE_RAMP, LIGHT_RAMP = ("viridis", 1.0, 0.0), ("bone", 0.05, 1.0)
 SLOPE_SHARES = (0.5, 0.9, 0.99)
+SECTIONS = (("maps", "Maps", "maps"), ("ground", "Ground", "facts"))
 
 
 def write_terrain_report(
@@ -75,7 +75,7 @@ def write_terrain_report(
         maps.append(_scalar_map("light", "Sunlit fraction at the start", 100.0 * light, place, 100.0, "%", LIGHT_RAMP))
     figures = "".join(figure_html(figure) for figure in ground_figures(terrain, tilt, light))
     lead = f"{escape(terrain.name)}, {quantity(window.width, 'm')} east by {quantity(window.height, 'm')} north."
-    body = Template(template("terrain.html")).substitute(maps="".join(maps), facts=facts(ground_facts(terrain, tilt)))
+    body = sections(SECTIONS, {"maps": "".join(maps), "facts": facts(ground_facts(terrain, tilt))})
     page = document(title, f'<p class="lead">{lead}</p><dl class="figures">{figures}</dl>', body)
     picture = _picture(folder / "terrain.png", terrain, window, tilt, light, environment)
     return ReportFiles(write_page(folder / "terrain.html", page), {"terrain": picture})

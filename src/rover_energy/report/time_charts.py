@@ -183,13 +183,19 @@ def limit_lanes(view: View, uses: list[LimitUse]) -> str:
     )
 
 
-def _lane(use: LimitUse, t: Array, frame: Frame) -> str:
+def lane_cells(use: LimitUse, t: Array) -> list[str]:
+    """Rectangles of a lane, darker the more of the limit is used."""
     edges, levels = lane_levels(use, t)
     cells = []
     for a, b, level in zip(edges[:-1], edges[1:], levels, strict=True):
         if level > 0:
             style = ' class="binds"' if level > 10 else f' fill-opacity="{0.04 * level:.2f}"'
             cells.append(f'<rect x="{a:g}" width="{b - a:g}" height="10"{style}/>')
+    return cells
+
+
+def _lane(use: LimitUse, t: Array, frame: Frame) -> str:
+    cells = lane_cells(use, t)
     share, label = quantity(round(100.0 * use.share, 1), "%", 3), escape(use.label)
     words = f"{label} binds {share} of the time"
     return (

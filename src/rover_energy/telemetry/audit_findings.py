@@ -75,7 +75,8 @@ class Main:
         whole = self.kind == "bus"
         return {
             "from": self.topic, "kind": self.kind, "seconds": a.seconds,
-            "generated_J": generated if whole else None, "consumed_J": consumed, "shunted_J": shunted if whole else None,
+            "generated_J": generated if whole else None, "consumed_J": e.get("total_power"),
+            "shunted_J": shunted if whole else None,
             "discharged_J": given, "charged_J": taken, "stored_J": stored,
             "lost_J": taken - given - stored if whole and stored is not None else None,
             "unmetered_J": a.unmetered if whole else None, "unexplained_J": unexplained if whole else None,
@@ -224,7 +225,7 @@ def _motion(run: RunAudit) -> dict[str, Any] | None:
     if not driven:
         return None
     longest = max(driven, key=lambda p: p.account.samples)
-    return {"topic": longest.source.topic, "distance_m": longest.account.distance, "samples": longest.account.samples}
+    return {"topic": longest.source.topic, "distance_m": longest.account.way, "samples": longest.account.samples}
 
 
 def _series(run: RunAudit) -> dict[str, Any]:
@@ -329,12 +330,7 @@ def _stream_faults(result: dict[str, Any], say: Any) -> None:
             say("info", topic["name"], f"{topic['out_of_order']} messages were recorded out of order")
     loss = result["loss"]
     if loss["any"]:
-        more = "at least " if loss["messages_unknown"] else ""
-        say(
-            "error",
-            "bag",
-            f"damaged: {loss['bytes']} bytes, {loss['chunks']} chunks and {more}{loss['messages']} messages are lost",
-        )
+        say("error", "bag", f"damaged: {loss['words']} are lost")
     if loss["unchecked_chunks"]:
         say(
             "info",

@@ -48,7 +48,8 @@ class Piece:
 class Bag:
     """A bag and what of it was lost so far; `pieces` may be called once.
 
-    path : as given. files : in order. announced : messages that metadata.yaml counts; None without it.
+    path : as given. files : in order. announced : messages that metadata.yaml counts; None without it. named : topics of the
+    files read so far, those without messages too.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class Bag:
     loss: Loss = field(default_factory=Loss)
     messages: int = 0
     chunks: int = 0
+    named: set[Topic] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
 
     def pieces(self) -> Iterator[Piece]:
@@ -87,6 +89,7 @@ class Bag:
                 yield self._piece(source, waiting)
         finally:
             self.chunks += source.chunks
+            self.named |= {topic for number in source.numbers() if (topic := self._topic(source, number)) is not None}
 
     def _piece(self, source: McapRecovery | SqliteBag, segments: list[Segment]) -> Piece:
         joined = join(segments)

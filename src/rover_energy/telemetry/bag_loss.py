@@ -46,17 +46,22 @@ class Loss:
     def to_mapping(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "any": self.any, "bytes": self.bytes, "chunks": self.chunks, "messages": self.messages,
+            "any": self.any, "words": self.words(), "bytes": self.bytes, "chunks": self.chunks, "messages": self.messages,
             "messages_unknown": self.messages_unknown, "undecodable": self.undecodable,
             "unknown_channel": self.unknown_channel, "unchecked_chunks": self.unchecked_chunks,
             "notes": [*self.notes, *([f"and {self.more_notes} more"] if self.more_notes else [])],
         }  # fmt: skip
 
-    def sentence(self) -> str:
-        """One line for people."""
-        parts = [f"{self.bytes} bytes", f"{self.chunks} chunks"]
-        at_least = "at least " if self.messages_unknown else ""
-        parts.append(f"{at_least}{self.messages} messages")
-        if self.undecodable + self.unknown_channel:
-            parts.append(f"{self.undecodable + self.unknown_channel} messages that do not fit a known type")
-        return "lost: " + ", ".join(parts)
+    def words(self) -> str:
+        """What was lost, for people: "70906 bytes, 1 chunk and an unknown number of messages"."""
+        messages = _many(self.messages, "message")
+        if self.messages_unknown:
+            messages = f"at least {messages}" if self.messages else "an unknown number of messages"
+        parts = [_many(self.bytes, "byte"), _many(self.chunks, "chunk")]
+        odd = self.undecodable + self.unknown_channel
+        last = [messages, f"{_many(odd, 'message')} that no known type fits"] if odd else [messages]
+        return f"{', '.join([*parts, *last[:-1]])} and {last[-1]}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -54,13 +54,16 @@ def _below(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def judge(result: dict[str, Any]) -> str:
-    """clean, broken (a limit of power or energy), missing (windows that could not be judged) or lost (data of the bag)."""
+    """clean, broken (a limit of power or energy), missing (windows that could not be judged), unjudged (nothing says what power
+    was available) or lost (data of the bag)."""
     c = result["compliance"]
     if result["loss"]["any"]:
         return "lost"
     if c["limits_kept"] is False:
         return "broken"
-    return "missing" if c["missing"] + c["unusable"] + c["disordered"] else "clean"
+    if c["missing"] + c["unusable"] + c["disordered"]:
+        return "missing"
+    return "unjudged" if c["passed"] is None else "clean"
 
 
 def summary_of(result: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rover_energy.errors import InputError
 from rover_energy.locomotion.drive_log import DriveLog
-from rover_energy.telemetry.bag_messages import read_messages
+from rover_energy.telemetry.recording import Recording, seconds_of
 
 Array = NDArray[np.float64]
 ODOMETRY, IMU = "nav_msgs/msg/Odometry", "sensor_msgs/msg/Imu"
@@ -24,12 +24,12 @@ LONGEST = 0.5
 """A sample of the motion further than this [s] from the next one of the signal is not used."""
 
 
-def read_drive(bag: Path, signal: str) -> tuple[DriveLog, float]:
+def read_drive(recording: Recording, signal: str) -> tuple[DriveLog, float]:
     """One drive, and the gravity that its inertial unit felt [m/s2], NaN without one.
 
     Parameters
     ----------
-    bag : Path
+    recording : Recording
     signal : str
         'motors': load `drive` of PowerState. 'total': all its loads, or voltage times current of a BatteryState. 'current': sum
         of the magnitudes of the motor currents.
@@ -37,15 +37,15 @@ def read_drive(bag: Path, signal: str) -> tuple[DriveLog, float]:
     Raises
     ------
     InputError
-        When the bag cannot be read or lacks odometry or the signal.
+        When the bag lacks odometry or the signal.
     """
     if signal not in SIGNALS:
         raise InputError("refit", "--signal", "is not known", f"use one of {', '.join(SIGNALS)}", signal)
     motion: list[tuple[float, ...]] = []
     readings: dict[str, list[tuple[float, float]]] = {}
     felt: list[float] = []
-    for topic, kind, time, message in read_messages(bag, (ODOMETRY, IMU, POWER, BATTERY, NUMBER)):
-        stamp = _stamp(message, time)
+    for sample, message in recording.messages((ODOMETRY, IMU, POWER, BATTERY, NUMBER)):
+        topic, kind, stamp = sample.topic, sample.kind, seconds_of(message, sample.time)
         if kind == ODOMETRY and topic.rpartition("/")[2] != "reference":
             motion.append((stamp, *_motion(message)))
         elif kind == IMU:
@@ -55,17 +55,12 @@ def read_drive(bag: Path, signal: str) -> tuple[DriveLog, float]:
             value = _reading(topic, kind, message, signal)
             if value is not None:
                 readings.setdefault(topic, []).append((stamp, value))
+    bag = recording.path
     if not motion:
         raise InputError(str(bag), "topics", f"none carries {ODOMETRY}", "record the odometry")
     if not readings:
         raise InputError(str(bag), "topics", f"none carries the signal {signal!r}", "record it, or choose another with --signal")
     return _log(bag, np.array(sorted(motion)), readings, signal), float(np.median(felt)) if felt else math.nan
-
-
-def _stamp(message: Any, time: float) -> float:
-    header = getattr(message, "header", None)
-    stamp = 0.0 if header is None else header.stamp.sec + 1e-9 * header.stamp.nanosec
-    return stamp if stamp > 0.0 else time
 
 
 def _motion(message: Any) -> tuple[float, float, float]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rover_energy.errors import InputError
-from rover_energy.telemetry.bag_messages import read_messages
 from rover_energy.telemetry.forecast_score import Forecast, Truth
+from rover_energy.telemetry.recording import Recording, seconds_of
 
 FORECAST, STATE = "rover_energy_interfaces/msg/PowerForecast", "rover_energy_interfaces/msg/PowerState"
 
 
-def read_forecasts(bag: Path) -> tuple[dict[str, list[Forecast]], Truth, int]:
+def read_forecasts(recording: Recording) -> tuple[dict[str, list[Forecast]], Truth, int]:
     """Forecasts by the name of their model, the truth, and how many forecasts were empty.
 
     Raises InputError when the bag holds no forecast or no PowerState.
@@ -23,16 +22,17 @@ def read_forecasts(bag: Path) -> tuple[dict[str, list[Forecast]], Truth, int]:
     forecasts: dict[str, list[Forecast]] = {}
     states: list[tuple[float, float, float, float]] = []
     empty = 0
-    for topic, kind, time, message in read_messages(bag, (FORECAST, STATE)):
-        stamp = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec or time
-        if kind == FORECAST:
+    for sample, message in recording.messages((FORECAST, STATE)):
+        stamp = seconds_of(message, sample.time)
+        if sample.kind == FORECAST:
             forecast = forecast_of(message, stamp)
             if forecast is None:
                 empty += 1
             else:
                 forecasts.setdefault(message.model or "unnamed", []).append(forecast)
-        elif topic.rpartition("/")[2] != "meter":
+        elif sample.topic.rpartition("/")[2] != "meter":
             states.append(_state(message, stamp))
+    bag = recording.path
     if not forecasts:
         raise InputError(str(bag), "topics", f"none carries a {FORECAST} that says anything", "record a forecaster")
     if len(states) < 2:

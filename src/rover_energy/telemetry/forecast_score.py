@@ -22,7 +22,8 @@ LEVELS = (0.1, 0.5, 0.9)
 
 @dataclass(frozen=True)
 class Forecast:
-    """One forecast: start [s]; time (k,) after it [s]; load, available [W], battery [J]: (k, 3), P10, P50, P90; floor [J]."""
+    """One forecast: start [s]; time (k,) after it [s], the ends of its steps; load, available (k, 3), P10, P50, P90 of the means
+    over the steps [W]; battery (k, 3), likewise at their ends [J]; floor [J]."""
 
     start: float
     time: Array
@@ -132,15 +133,17 @@ def time_to_floor(time: ArrayLike, energy: ArrayLike, floor: float) -> float:
 
 
 def score_series(forecasts: Sequence[Forecast], truth: Truth, name: str) -> QuantileScore:
-    """Score of 'load', 'available' or 'battery' at every time of every forecast, against the truth in between its samples."""
-    found = getattr(truth, name)
-    actual, quantiles = [], []
-    for forecast in forecasts:
-        actual.append(_at(truth.time, found, forecast.start + forecast.time))
-        quantiles.append(getattr(forecast, name))
-    if not actual:
+    """Score of 'load' or 'available', means over the steps, or of 'battery', at their ends, in every step of every forecast."""
+    if not forecasts:
         return quantile_score(np.zeros(0), np.zeros((0, len(LEVELS))))
-    return quantile_score(np.concatenate(actual), np.concatenate(quantiles))
+    actual = np.concatenate([actual_in(truth, forecast, name) for forecast in forecasts])
+    return quantile_score(actual, np.concatenate([getattr(forecast, name) for forecast in forecasts]))
+
+
+def actual_in(truth: Truth, forecast: Forecast, name: str) -> Array:
+    """What came of a forecast's 'load', 'available' or 'battery', (k,); NaN outside the record."""
+    found, edges = getattr(truth, name), forecast.start + np.concatenate(([0.0], forecast.time))
+    return _at(truth.time, found, edges[1:]) if name == "battery" else _means(truth.time, found, edges)
 
 
 def _at(time: Array, values: Array, wanted: Array) -> Array:
@@ -148,18 +151,38 @@ def _at(time: Array, values: Array, wanted: Array) -> Array:
     return np.asarray(np.interp(wanted, time, values, left=math.nan, right=math.nan))
 
 
-def score_time_to_floor(forecasts: Sequence[Forecast], truth: Truth, *, alpha: float = 0.2) -> HorizonScore:
+def _means(time: Array, values: Array, edges: Array) -> Array:
+    """Means between edges (k + 1,), by trapezoids; NaN where a step leaves the record or holds what was not measured."""
+    known = np.isfinite(values)
+    steps = np.diff(time)
+    total = np.concatenate(([0.0], np.cumsum(np.where(known[1:] & known[:-1], 0.5 * (values[1:] + values[:-1]) * steps, 0.0))))
+    holes = np.concatenate(([0.0], np.cumsum(np.where(known[1:] & known[:-1], 0.0, steps))))
+    widths = np.diff(edges)
+    means = np.diff(_at(time, total, edges)) / np.where(widths > 0.0, widths, 1.0)
+    means = np.where(widths > 0.0, means, _at(time, values, edges[1:]))  # a step without length is an instant
+    return np.where(np.diff(_at(time, holes, edges)) > 0.0, math.nan, means)
+
+
+def score_time_to_floor(
+    forecasts: Sequence[Forecast], truth: Truth, *, alpha: float = 0.2, level: float | None = None
+) -> HorizonScore:
     """Score the times to floor that the forecasts' battery quantiles imply, from their starts [s].
 
-    Judged are forecasts that see an event within their horizon where it truly came within the record. The low quantile of the
-    energy gives the early time.
+    level : stored energy [J] that counts in place of the floor: a rover that is governed never quite reaches its floor, and one
+    that plans well not even nearly. Judged are forecasts that see an event within their horizon where it truly came within the
+    record. The low quantile of the energy gives the early time.
     """
     rows: list[tuple[float, float, Array]] = []
     missed = false = missing = 0
     for forecast in forecasts:
         later = truth.time >= forecast.start
-        actual = time_to_floor(truth.time[later] - forecast.start, truth.battery[later], forecast.floor)
-        seen = np.array([time_to_floor(forecast.time, forecast.battery[:, k], forecast.floor) for k in range(len(LEVELS))])
+        goal = forecast.floor if level is None else level
+        actual = time_to_floor(truth.time[later] - forecast.start, truth.battery[later], goal)
+        if actual == 0.0:  # is there already
+            continue
+        now = float(_at(truth.time, truth.battery, np.array([forecast.start]))[0])
+        ahead = np.concatenate(([0.0], forecast.time))
+        seen = np.array([time_to_floor(ahead, np.append(now, forecast.battery[:, k]), goal) for k in range(len(LEVELS))])
         if math.isnan(actual) or np.isnan(seen[1]):
             missing += 1
         elif math.isinf(actual) and math.isfinite(seen[1]):
@@ -185,12 +208,12 @@ def score_energy_to_goal(forecasts: Sequence[Forecast], truth: Truth, goal: floa
         if not left > 0.0:
             continue
         actual = _integral(truth.time - forecast.start, truth.load, left)
-        said = np.array([_integral(forecast.time, forecast.load[:, k], left) for k in range(len(LEVELS))])
+        said = np.array([_steps_integral(forecast.time, forecast.load[:, k], left) for k in range(len(LEVELS))])
         if math.isfinite(actual) and np.all(np.isfinite(said)):
             rows.append((forecast.start, actual, said))
         else:
             missing += 1
-    return _horizon(rows, missing, 0, 0, alpha)
+    return _horizon(rows, missing, 0, 0, alpha, life=goal - min((row[0] for row in rows), default=0.0))
 
 
 def _integral(time: Array, power: Array, end: float) -> float:
@@ -202,7 +225,18 @@ def _integral(time: Array, power: Array, end: float) -> float:
     return float(np.trapezoid(np.interp(t, time, power), t))
 
 
-def _horizon(rows: list[tuple[float, float, Array]], missing: int, missed: int, false: int, alpha: float) -> HorizonScore:
+def _steps_integral(ends: Array, means: Array, end: float) -> float:
+    """Energy [J] from 0 to `end` of mean powers over steps; NaN when the steps do not reach that far."""
+    if not len(ends) or ends[-1] < end - 1e-6:
+        return math.nan
+    edges = np.concatenate(([0.0], ends))
+    return float(np.interp(end, edges, np.concatenate(([0.0], np.cumsum(means * np.diff(edges))))))
+
+
+def _horizon(
+    rows: list[tuple[float, float, Array]], missing: int, missed: int, false: int, alpha: float, life: float | None = None
+) -> HorizonScore:
+    """life : time from the first forecast to the event [s]; None where what is forecast is that time."""
     if not rows:
         nothing = quantile_score(np.full(missing, math.nan), np.full((missing, len(LEVELS)), math.nan))
         return HorizonScore(nothing, alpha, (math.nan,) * 4, missed, false)
@@ -211,7 +245,7 @@ def _horizon(rows: list[tuple[float, float, Array]], missing: int, missed: int, 
     found = quantile_score(np.append(actual, np.full(missing, math.nan)), np.vstack((said, np.full((missing, 3), math.nan))))
     within = np.abs(said[:, 1] - actual) <= alpha * actual
     first = float(start.min())
-    life = max(float(actual[np.argmin(start)]), float(start.max()) - first, 1e-9)
+    life = max(float(actual[np.argmin(start)]) if life is None else life, float(start.max()) - first, 1e-9)
     quarter = np.clip(((start - first) / life * 4.0).astype(int), 0, 3)
     shares = tuple(float(within[quarter == k].mean()) if np.any(quarter == k) else math.nan for k in range(4))
     return HorizonScore(found, alpha, shares, missed, false)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rover_energy.errors import MissingExtraError
+from rover_energy.telemetry.extras import need, zstd
+
 MAGIC = b"\x89MCAP0\r\n"
 HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, MESSAGE_INDEX = 1, 2, 3, 4, 5, 6, 7
 CHUNK_INDEX, ATTACHMENT, ATTACHMENT_INDEX, STATISTICS, METADATA, METADATA_INDEX, SUMMARY_OFFSET, DATA_END = range(8, 16)
@@ -168,7 +171,7 @@ def decompress(frame: ChunkFrame, data: bytes) -> bytes:
     """Records of a chunk, their size and checksum verified. Raises DamageError."""
     try:
         raw = _decompress(frame.compression, data, frame.uncompressed)
-    except DamageError:
+    except (DamageError, MissingExtraError):
         raise
     except Exception as error:  # each codec has its own error types
         raise DamageError(f"{frame.compression} data are damaged ({type(error).__name__})") from None
@@ -183,15 +186,11 @@ def _decompress(compression: str, data: bytes, size: int) -> bytes:
     if compression == "":
         return data
     if compression == "lz4":
-        import lz4.frame
-
-        unpacker = lz4.frame.LZ4FrameDecompressor()
+        unpacker = need("lz4.frame", "lz4", "a bag compressed with lz4").LZ4FrameDecompressor()
         raw: bytes = unpacker.decompress(data, max_length=size + 1)
         if not unpacker.eof or unpacker.unused_data:
             raise DamageError("lz4 data do not end")
         return raw
-    from rover_energy.telemetry.extras import zstd
-
     decoder = zstd().ZstdDecompressor()
     whole: bytes = decoder.decompress(data, max_length=size + 1)
     if not decoder.eof or decoder.unused_data:

@@ -58,6 +58,10 @@ class McapRecovery:
         found = self.schemas.get(number)
         return found if isinstance(found, Schema) else None
 
+    def numbers(self) -> list[int]:
+        """Numbers of the channels that are known so far."""
+        return sorted(self.channels.known)
+
     def channel(self, number: int) -> Channel | None:
         """A channel by its number; None for one that never came or came in two versions."""
         found = self.channels.get(number)

@@ -58,21 +58,28 @@ def message_tree(name: str, encoding: str, definition: bytes) -> Tree:
     name : "package/msg/Name". encoding : "ros2msg" or "ros2idl"; with an empty definition the types that ROS 2 itself brings
     are used, and those of the installed message package. Raises TypeProblemError.
     """
-    types = _parsed(name, encoding, definition)
-    full = name if "/msg/" in name else name.replace("/", "/msg/", 1)
-    return _tree(full, types, 0)
+    return _tree(full_name(name), {**standard_types(), **type_definitions(name, encoding, definition)}, 0)
 
 
-def _parsed(name: str, encoding: str, definition: bytes) -> dict[str, Any]:
+def full_name(kind: str) -> str:
+    """A type's name as "package/msg/Name"; some writers leave out the middle."""
+    return kind if "/msg/" in kind else kind.replace("/", "/msg/", 1)
+
+
+def type_definitions(name: str, encoding: str, definition: bytes) -> dict[str, Any]:
+    """Fields of a type and of those it is made of, by their names, as rosbags describes them; arguments as of `message_tree`.
+
+    What the definition leaves out is not in it. Raises TypeProblemError.
+    """
     typesys = need("rosbags.typesys", "rosbags", "reading the message types of a bag")
     if not definition.strip():
-        return {**standard_types(), **_installed_types()}
+        return _installed_types()
     try:
         text = definition.decode("utf-8")
         if encoding in ("ros2idl", "omgidl"):
-            return {**standard_types(), **typesys.get_types_from_idl(text)}
+            return dict(typesys.get_types_from_idl(text))
         if encoding == "ros2msg":
-            return {**standard_types(), **typesys.get_types_from_msg(text, name)}
+            return dict(typesys.get_types_from_msg(text, name))
     except Exception as error:  # the parser of another package: whatever it raises, the definition is no good
         raise TypeProblemError(f"the definition of {name} cannot be parsed ({type(error).__name__})") from None
     raise TypeProblemError(f"the definition of {name} is written in {encoding!r}, which is not read")

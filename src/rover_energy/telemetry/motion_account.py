@@ -59,7 +59,10 @@ class MotionAccount:
     rover: RoverParameters | None
     gravity: float
     bins: Bins
-    distance: float = 0.0
+    distance: float = 0.0  # between places [m]
+    along: float = 0.0  # by the speed [m]
+    placed: bool = False
+    moved: bool = False
     samples: int = 0
     checks: list[Check] = field(default_factory=list)
     _last: tuple[float, float, float] = (math.nan, math.nan, math.nan)
@@ -69,14 +72,23 @@ class MotionAccount:
         m = motion_columns(t, raw)
         self.samples += t.size
         xs, ys = np.concatenate([[self._last[1]], m["x"]]), np.concatenate([[self._last[2]], m["y"]])
-        self.distance += float(np.nansum(np.hypot(np.diff(xs), np.diff(ys))))
+        legs = np.hypot(np.diff(xs), np.diff(ys))
         step = np.clip(np.nan_to_num(np.diff(t, prepend=self._last[0])), 0.0, 1.0)
+        self.distance += float(np.nansum(legs))
+        self.along += float(np.nansum(np.abs(m["speed"]) * step))
+        self.placed |= bool(np.isfinite(legs).any())
+        self.moved |= bool(np.isfinite(m["speed"]).any())
         self._last = float(t[-1]), float(m["x"][-1]), float(m["y"][-1])
         if self.rover is not None:
             self._limits(t, m, step, self.rover)
             m |= self._predict(m, self.rover)
             self.bins.add(t, {"predicted.drive": m["predicted_power"]})
         return m
+
+    @property
+    def way(self) -> float | None:
+        """Way of the rover [m]: between its places, by its speed where these are not known, None where neither is."""
+        return self.distance if self.placed else self.along if self.moved else None
 
     def _limits(self, t: Floats, m: Mapping[str, Floats], step: Floats, rover: RoverParameters) -> None:
         self.checks = self.checks or [Check(name, unit, tolerance=1e-3) for name, unit, _ in LIMITS]

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from rover_energy.errors import InputError
 from rover_energy.locomotion.demand import drive_power, slip, turn_power
@@ -29,11 +30,15 @@ POLYNOMIAL = ("locomotion.resistance.c0", "locomotion.turn_moment", "locomotion.
 BEKKER = ("locomotion.resistance.soil.frictional_modulus", "locomotion.turn_moment", "locomotion.drivetrain_efficiency")
 EFFICIENCY = "locomotion.drivetrain_efficiency"
 BASE = "loads.base_power"
+INTERVAL = 0.90
+"""Probability that the interval of an estimate is meant to have."""
 UNKNOWN = 0.5
 """A parameter with a standard deviation above this share of its value is not told by the drives."""
 FOLDS = 5
 BLOCK = 10
-"""Windows that are drawn together by the bootstrap where there are too few runs to draw whole runs."""
+"""Windows that are left out together by the jackknife where there are too few runs to leave out whole runs."""
+LEAST_BLOCKS = 8
+"""Fewest runs, or blocks of windows, from which a spread is taken."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,6 @@ class RefitResult:
     scores: dict[str, Score]
     folds: str
     findings: tuple[str, ...]
-    seed: int
 
     @property
     def beats_grade(self) -> bool:
@@ -98,7 +102,7 @@ class _Samples:
 
 def refit(
     logs: Sequence[DriveLog], rover: RoverParameters, *, gravity: float, free: Sequence[str] = (), total: bool = False,
-    seconds: float = 3.0, least_speed: float = 0.15, resamples: int = 400, seed: int = 0,
+    seconds: float = 3.0, least_speed: float = 0.15,
 ) -> RefitResult:  # fmt: skip
     """Fit parameters of a rover to its drives.
 
@@ -117,8 +121,6 @@ def refit(
         Windows over which model and measurement are averaged [s].
     least_speed : float
         Samples slower than this are left out of currents [m/s], as force is power over speed.
-    resamples, seed : int
-        Of the bootstrap.
 
     Raises
     ------
@@ -133,19 +135,20 @@ def refit(
     held: list[str] = []
     while True:
         values, jacobian = fit.solve(names)
-        drawn = _bootstrap(values, jacobian, samples.signal - fit.predict(names, values), samples.run, resamples, seed)
-        vague = _vagueness(values, fit.values(names), jacobian, drawn)[: len(names)]
+        covariance, freedom = _jackknife(jacobian, samples.signal - fit.predict(names, values), samples.run)
+        vague = _vagueness(values, fit.values(names), jacobian, covariance)[: len(names)]
         if not names or np.max(vague) <= UNKNOWN:
             break
         held.append(names.pop(int(np.argmax(vague))))
     scores, folds = _scores(fit, names, samples)
     told = dict(zip(names, range(len(names)), strict=True))
-    estimates = tuple(_estimate(rover, name, values, drawn, told.get(name)) for name in (*names, *held))
+    spread = np.sqrt(np.diag(covariance))
+    reach = float(stdtrit(freedom, 0.5 + 0.5 * INTERVAL)) * spread
+    estimates = tuple(_estimate(rover, name, values, spread, reach, told.get(name)) for name in (*names, *held))
     scale = float(values[-1]) if quantity == "current" else math.nan
-    covariance = np.atleast_2d(np.cov(drawn[:, : len(names)].T)) if names else np.zeros((0, 0))
     return RefitResult(
-        fit.rover(names, values), quantity, len(np.unique(samples.run)), len(samples.signal), seconds, estimates, covariance,
-        scale, scores, folds, _findings(held, quantity, samples, scores), seed,
+        fit.rover(names, values), quantity, len(np.unique(samples.run)), len(samples.signal), seconds, estimates,
+        covariance[: len(names), : len(names)], scale, scores, folds, _findings(held, quantity, samples, scores),
     )  # fmt: skip
 
 
@@ -267,27 +270,35 @@ def replaced(group: Any, name: str, value: float) -> Any:
     return dataclasses.replace(group, **{first: replaced(getattr(group, first), rest, value) if rest else value})
 
 
-def _bootstrap(values: Array, jacobian: Array, residual: Array, run: NDArray[np.int64], resamples: int, seed: int) -> Array:
-    """Values over draws of whole runs, or of blocks of windows where there are fewer than 8 runs, (resamples, k).
+def _jackknife(jacobian: Array, residual: Array, run: NDArray[np.int64]) -> tuple[Array, int]:
+    """Covariance (k, k) of the values, and its degrees of freedom: each whole run left out in turn, or each block of windows
+    where there are fewer than 8 runs.
 
-    One Gauss-Newton step from the optimum for each draw (Shao & Tu, The Jackknife and Bootstrap, 1995, ch. 8): the residuals of
-    neighbouring windows go together, so these must be drawn together (Kuensch, Ann. Statist. 17:1217, 1989).
+    The residuals of neighbouring windows go together, so these are left out together (Kuensch, Ann. Statist. 17:1217, 1989); one
+    Gauss-Newton step from the optimum for each (Shao & Tu, The Jackknife and Bootstrap, 1995, ch. 8). With few blocks that is
+    the estimate that does not claim too much (MacKinnon & White, J. Econometrics 29:305, 1985, HC3; by blocks: Bell & McCaffrey,
+    Survey Methodology 28:169, 2002), with quantiles of Student's t for as many blocks less one.
     """
-    rng = np.random.default_rng(seed)
-    blocks = run if len(np.unique(run)) >= 8 else np.arange(len(run)) // max(1, min(BLOCK, len(run) // 8))
+    blocks = run if len(np.unique(run)) >= LEAST_BLOCKS else np.arange(len(run)) * _blocks(len(run)) // len(run)
     numbers = np.unique(blocks)
     left = np.array([jacobian[blocks == k].T @ jacobian[blocks == k] for k in numbers])
     right = np.array([jacobian[blocks == k].T @ residual[blocks == k] for k in numbers])
-    weights = rng.multinomial(len(numbers), np.full(len(numbers), 1.0 / len(numbers)), size=resamples).astype(float)
-    normal, side = np.tensordot(weights, left, axes=1), weights @ right
-    return values + np.stack([np.linalg.lstsq(a, b, rcond=None)[0] for a, b in zip(normal, side, strict=True)])
+    whole, side = left.sum(axis=0), right.sum(axis=0)
+    steps = np.stack([np.linalg.lstsq(whole - a, side - b, rcond=None)[0] for a, b in zip(left, right, strict=True)])
+    steps -= steps.mean(axis=0)
+    return (len(numbers) - 1) / len(numbers) * steps.T @ steps, len(numbers) - 1
 
 
-def _vagueness(values: Array, start: Array, jacobian: Array, drawn: Array) -> Array:
+def _blocks(windows: int) -> int:
+    """Number of blocks of neighbouring windows."""
+    return max(LEAST_BLOCKS, windows // BLOCK)
+
+
+def _vagueness(values: Array, start: Array, jacobian: Array, covariance: Array) -> Array:
     """Standard deviations over sizes, (k,); infinite for what a combination is made of that changes nothing in the prediction."""
     size = np.maximum(np.abs(values), np.abs(start))
     size = np.where(size > 0.0, size, 1.0)
-    vague = drawn.std(axis=0) / size
+    vague = np.sqrt(np.diag(covariance)) / size
     if not size.size:
         return vague
     _, singular, right = np.linalg.svd(jacobian * size, full_matrices=False)
@@ -314,13 +325,15 @@ def _scores(fit: _Fit, names: list[str], samples: _Samples) -> tuple[dict[str, S
     return named, f"{runs} runs" if runs >= 3 else f"{FOLDS} stretches of time"
 
 
-def _estimate(rover: RoverParameters, name: str, values: Array, drawn: Array, index: int | None) -> Estimate:
+def _estimate(
+    rover: RoverParameters, name: str, values: Array, spread: Array, reach: Array, index: int | None
+) -> Estimate:
     before = value_of(rover, name)
     unit = next(row["unit"] for row in describe(RoverParameters) if row["name"] == name)
     if index is None:
         return Estimate(name, before, before, math.nan, math.nan, math.nan, unit, False)
-    low, high = np.quantile(drawn[:, index], (0.05, 0.95))
-    return Estimate(name, before, float(values[index]), float(drawn[:, index].std()), float(low), float(high), unit, True)
+    value, around = float(values[index]), float(reach[index])
+    return Estimate(name, before, value, float(spread[index]), value - around, value + around, unit, True)
 
 
 def _findings(held: list[str], quantity: str, samples: _Samples, scores: dict[str, Score]) -> tuple[str, ...]:

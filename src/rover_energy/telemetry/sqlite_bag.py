@@ -36,6 +36,10 @@ class SqliteBag:
         """A schema by its number."""
         return self._schemas.get(number)
 
+    def numbers(self) -> list[int]:
+        """Numbers of the topics."""
+        return sorted(self._channels)
+
     def channel(self, number: int) -> Channel | None:
         """A topic by its number."""
         return self._channels.get(number)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rover_energy.telemetry.bag import Piece, Topic
 from rover_energy.telemetry.cdr import Decoder, Rows
-from rover_energy.telemetry.message_types import Group, Primitive, Tree, message_tree
+from rover_energy.telemetry.message_types import Group, Primitive, Tree, full_name, message_tree
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,8 +78,7 @@ class Table:
 
 def kind_of(type_name: str) -> str:
     """The kind of stream that a message type carries; empty for none that is read."""
-    full = type_name if "/msg/" in type_name else type_name.replace("/", "/msg/", 1)
-    return next((kind for kind, (types, _) in KINDS.items() if full in types), "")
+    return next((kind for kind, (types, _) in KINDS.items() if full_name(type_name) in types), "")
 
 
 class Stream:

@@ -12,12 +12,11 @@ import numpy as np
 
 from rover_energy.errors import InputError
 from rover_energy.rover import RoverParameters
+from rover_energy.telemetry.recording import Sample, Stream, stamp_of
 from rover_energy.terrain.raster import Terrain
 from rover_energy.views import scene
-from rover_energy.views.bag import Sample, Stream
 from rover_energy.views.extras import need
 from rover_energy.views.foxglove_layout import ADDED, POWER_FIELDS, POWER_VIEW, ROUTE, SCENE, TRANSFORMS
-from rover_energy.views.series import stamp
 from rover_energy.views.signals import absolute, total_power
 
 PURPOSE = "Foxglove"
@@ -34,8 +33,8 @@ SCHEMA = {
 class FoxgloveStream:
     """Channels for the topics of a rover, and those of `foxglove_layout.ADDED` beside them.
 
-    streams : the topics. decode : makes a message of a sample. namespace : of the rover. terrain : ground to draw, or None.
-    rover : its shape. Raises MissingExtraError.
+    streams : the topics. decode : makes a message of a sample, None of one that cannot be read. namespace : of the rover.
+    terrain : ground to draw, or None. rover : its shape. Raises MissingExtraError.
     """
 
     def __init__(
@@ -44,6 +43,7 @@ class FoxgloveStream:
     ) -> None:  # fmt: skip
         fg = need("foxglove", PURPOSE)
         self.m, self.decode, self.namespace = need("foxglove.messages", PURPOSE), decode, namespace
+        self.drawn = {absolute("power_state", namespace): self._power, absolute("odom", namespace): self._pose}
         self.context = fg.Context()
         self.channels: dict[str, Any] = {}
         for stream in streams:
@@ -88,10 +88,10 @@ class FoxgloveStream:
                 self.way, self.route_due = [], -math.inf
             self.scene_due = seconds + SCENE_EVERY
             self.scene.log(self.still, log_time=sample.time)
-        if sample.topic == absolute("power_state", self.namespace):
-            self._power(self.decode(sample), sample.time)
-        elif sample.topic == absolute("odom", self.namespace):
-            self._pose(self.decode(sample), sample.time)
+        draw = self.drawn.get(sample.topic)
+        message = None if draw is None else self.decode(sample)
+        if draw is not None and message is not None:  # None: its bytes do not fit its type
+            draw(message, sample.time)
 
     def _power(self, message: Any, time: int) -> None:
         total, available = total_power(message), float(message.available_power)
@@ -107,7 +107,7 @@ class FoxgloveStream:
     def _pose(self, message: Any, time: int) -> None:
         p, q = message.pose.pose.position, message.pose.pose.orientation
         transform = self.m.FrameTransform(
-            timestamp=self._stamp(stamp(message, time)), parent_frame_id="map", child_frame_id="base_link",
+            timestamp=self._stamp(stamp_of(message, time)), parent_frame_id="map", child_frame_id="base_link",
             translation=self.m.Vector3(x=p.x, y=p.y, z=p.z), rotation=self.m.Quaternion(x=q.x, y=q.y, z=q.z, w=q.w),
         )  # fmt: skip
         self.transforms.log(transform, log_time=time)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rover_energy.views.bag import Bag
+from rover_energy.telemetry.recording import Recording, stamp_of
 from rover_energy.views.signals import SIGNALS, Signal, absolute, namespace_of, read, total_power
 
 FloatArray = NDArray[np.float64]
@@ -32,15 +32,8 @@ class Series:
     events: list[tuple[float, str, str]] = field(default_factory=list)
 
 
-def stamp(message: Any, otherwise: int) -> int:
-    """Time of a message by its header [ns]; the given one when it has none."""
-    at = getattr(getattr(message, "header", None), "stamp", None)
-    found = 0 if at is None else int(at.sec) * 10**9 + int(at.nanosec)
-    return found or otherwise
-
-
-def collect(bag: Bag, progress: Callable[[float], None] | None = None) -> Series:
-    """Read a bag that is open."""
+def collect(bag: Recording, progress: Callable[[float], None] | None = None) -> Series:
+    """Read a bag."""
     space = namespace_of([stream.topic for stream in bag.streams])
     by_topic: dict[str, list[Signal]] = {}
     for signal in SIGNALS:
@@ -51,9 +44,8 @@ def collect(bag: Bag, progress: Callable[[float], None] | None = None) -> Series
     total: list[tuple[float, float]] = []
     poses: dict[str, list[tuple[float, ...]]] = {odom: [], reference: []}
     series, length = Series(), max(1, bag.end - bag.start)
-    for number, sample in enumerate(bag.samples({*by_topic, *events})):
-        message = bag.decode(sample)
-        time = 1e-9 * (stamp(message, sample.time) - bag.start)
+    for number, (sample, message) in enumerate(bag.messages(topics={*by_topic, *events})):
+        time = 1e-9 * (stamp_of(message, sample.time) - bag.start)
         for signal in by_topic.get(sample.topic, ()):
             rows[signal].append((time, signal.scale * read(message, signal.path)))
         if sample.topic == power:

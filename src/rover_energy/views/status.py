@@ -8,7 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from rover_energy.views.series import level_of, stamp, told_by
+from rover_energy.telemetry.recording import stamp_of
+from rover_energy.views.series import level_of, told_by
 from rover_energy.views.signals import total_power
 
 #: Topics that are looked at -> age [s] above which what they said is no longer shown; infinite for what is said once.
@@ -77,7 +78,7 @@ class Status:
         if math.isnan(self._begun):
             self._begun = clock.monotonic()
         start = 0.0 if self.live else 1e-9 * time
-        stamped = stamp(message, 0)  # without a stamp a message belongs to now: live, its log time is another clock's
+        stamped = stamp_of(message, 0)  # without a stamp a message belongs to now: live, its log time is another clock's
         at = 1e-9 * stamped if stamped else (self.now if math.isfinite(self.now) else start)
         if at < self.now - BACK:  # a loop has begun anew, or another simulation
             self.heard, self.course, self.plan = {}, deque(maxlen=HISTORY), ""

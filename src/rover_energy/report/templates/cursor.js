@@ -1,39 +1,17 @@
 /* One cursor in time for every chart, the map and the readouts. The page is complete without it. */
 (() => {
   "use strict";
-  const root = document.documentElement;
-  const all = (selector) => Array.from(document.querySelectorAll(selector));
-
-  // Theme: follows the system until the button is used.
-  const button = document.getElementById("theme");
-  if (button) {
-    const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    const name = () => { button.textContent = dark() ? "Light" : "Dark"; };
-    button.hidden = false;
-    button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; name(); });
-    name();
-  }
-  // On paper nothing is folded.
-  window.addEventListener("beforeprint", () => all("details").forEach((element) => { element.open = true; }));
-
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const { all, data, framed, read } = page;
   if (!data.columns) return;
   const columns = data.columns, times = columns.t, last = times.length - 1;
-  const outputs = all("output[data-column]"), cursors = all(".cursor"), shadows = all("image.shadow");
+  const shadows = all("image.shadow");
   const map = document.getElementById("map"), rover = document.querySelector(".rover"), scrub = document.getElementById("scrub");
   const bounds = map.dataset.window.split(" ").map(Number);
   const percent = (x, y) => [100 * (x - bounds[0]) / (bounds[2] - bounds[0]), 100 * (bounds[3] - y) / (bounds[3] - bounds[1])];
   let rest = data.rest;
 
-  const text = (value, decimals) => {
-    if (value === null || value === undefined) return "\u2014";
-    const shown = value.toFixed(decimals);
-    return (Number(shown) === 0 ? shown.replace("-", "") : shown).replace("-", "\u2212");
-  };
   const show = (index) => {
-    const left = `${100 * (times[index] - data.start) / (data.end - data.start)}%`;
-    cursors.forEach((element) => { element.style.left = left; });
-    outputs.forEach((element) => { element.textContent = text(columns[element.dataset.column][index], Number(element.dataset.decimals)); });
+    read(columns, index, (times[index] - data.start) / (data.end - data.start));
     const [x, y] = percent(columns.x[index], columns.y[index]);
     rover.style.left = `${x}%`;
     rover.style.top = `${y}%`;
@@ -57,18 +35,14 @@
     }
     return best;
   };
-  // A shared index is drawn at most once per frame.
-  let wanted = null;
-  const ask = (index) => {
-    if (wanted === null) requestAnimationFrame(() => { show(wanted); wanted = null; });
-    wanted = index;
-  };
+  let asked = rest;
+  const draw = framed(show), ask = (index) => { asked = index; draw(index); };
   const follow = (element, find) => {
     const move = (event) => {
       const box = element.getBoundingClientRect();
       ask(find((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, box.height / box.width));
     };
-    const keep = (event) => { move(event); rest = wanted; scrub.value = 1000 * (times[rest] - data.start) / (data.end - data.start); };
+    const keep = (event) => { move(event); rest = asked; scrub.value = 1000 * (times[rest] - data.start) / (data.end - data.start); };
     element.addEventListener("pointermove", move);
     element.addEventListener("click", keep);
     element.addEventListener("pointerleave", () => ask(rest));
