@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +29,21 @@ class Prediction:
 
     factor: Array
     upper: Array
+
+
+def read_image(path: Path) -> Array:
+    """`image` (ny, nx) of an `.npz`: brightness, NaN where there is none. Raises InputError."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if "image" not in archive.files:
+                raise InputError(str(path), "image", "is missing", "store an array named image")
+            image = archive["image"]
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(str(path), "file", f"cannot be read as .npz ({reason})", "write it with numpy.savez") from None
+    if image.ndim != 2 or image.dtype.kind not in "iuf":
+        raise InputError(str(path), "image", f"is {image.dtype} of shape {image.shape}", "give real numbers, one per node")
+    return np.where(np.isfinite(image), image, np.nan).astype(float)
 
 
 def predict(network: Network, terrain: Terrain, image: Array) -> Prediction:

@@ -85,13 +85,12 @@ class SoilMap:
         return np.asarray(ndimage.map_coordinates(values, places, order=1, mode="constant", cval=np.nan)).reshape(x.shape)
 
     def worst(self, reach: float) -> SoilMap:
-        """The same with each upper estimate that of the worst node within a distance [m], unknown where one is unknown."""
+        """The same with each upper estimate that of the worst known node within a distance [m]."""
         cells = math.ceil(reach / self.cell)
         rows, columns = np.mgrid[-cells : cells + 1, -cells : cells + 1]
         near = np.hypot(rows, columns) * self.cell <= reach + 0.71 * self.cell
-        spread = ndimage.maximum_filter(np.where(self.unknown, np.inf, self.upper), footprint=near, mode="nearest")
-        gone = np.isinf(spread)
-        return replace(self, factor=np.where(gone, np.nan, self.factor), upper=np.where(gone, np.nan, spread))
+        spread = ndimage.maximum_filter(np.where(self.unknown, 0.0, self.upper), footprint=near, mode="nearest")
+        return replace(self, upper=np.where(self.unknown, np.nan, spread))
 
     def check_covers(self, extent: tuple[float, float, float, float]) -> None:
         """Raises InputError unless the map reaches over an extent (xmin, ymin, xmax, ymax) [m], to half a cell."""
@@ -179,9 +178,11 @@ def power_over(profile: Profile, locomotion: LocomotionParameters, factor: Array
 
     The motion is the profile's: a rover that keeps to its plan however soft the ground. `locomotion` is that of factor 1.
     """
-    motion = {"speed": profile.speed, "tilt": profile.tilt, "gravity": gravity}
-    force = traction_force(locomotion, acceleration=profile.acceleration, along_slope=profile.along_slope, **motion)
-    force = force + (factor - 1.0) * resistance_force(locomotion, **motion)
+    force = traction_force(
+        locomotion, speed=profile.speed, acceleration=profile.acceleration, along_slope=profile.along_slope,
+        tilt=profile.tilt, gravity=gravity,
+    )  # fmt: skip
+    force = force + (factor - 1.0) * resistance_force(locomotion, speed=profile.speed, tilt=profile.tilt, gravity=gravity)
     drive = np.maximum(0.0, force * profile.speed / (1.0 - slip(locomotion.slip, profile.along_slope)))
     inertia = np.maximum(0.0, locomotion.yaw_inertia * profile.yaw_acceleration * profile.yaw_rate)
     turn = inertia + factor * locomotion.turn_moment * np.abs(profile.yaw_rate)

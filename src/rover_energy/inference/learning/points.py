@@ -45,7 +45,7 @@ def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS) -> Any:
     torch = torch_of()
     nn = torch.nn
 
-    class Block(nn.Module):  # type: ignore[name-defined, misc]
+    class Block(nn.Module):  # type: ignore[name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.before, self.after = nn.LayerNorm(size), nn.LayerNorm(size)
@@ -61,7 +61,7 @@ def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS) -> Any:
             x = x + self.join((weight @ v).transpose(1, 2).reshape(n, count, size))
             return x + self.narrow(nn.functional.gelu(self.wide(self.after(x)))), weight
 
-    class Network(nn.Module):  # type: ignore[name-defined, misc]
+    class Network(nn.Module):  # type: ignore[name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.place, self.lift = nn.Linear(3, size), nn.Linear(size, size)

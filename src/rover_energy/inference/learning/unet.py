@@ -41,7 +41,7 @@ def attention_unet(channels: int, outputs: int = 1, width: int = WIDTH) -> Any:
             nn.Conv2d(made, made, 3, padding=1), nn.BatchNorm2d(made), nn.ReLU(),
         )  # fmt: skip
 
-    class Network(nn.Module):  # type: ignore[name-defined, misc]
+    class Network(nn.Module):  # type: ignore[name-defined]
         """Children are named as `export_maps` reads them."""
 
         def __init__(self) -> None:

@@ -76,5 +76,5 @@ def explained(predicted: Array | Floats, wanted: Array | Floats) -> float:
 
 def shadow_score(predicted: Array | Floats, wanted: Array | Floats) -> float:
     """F1 score of finding the shaded nodes, 0 to 1."""
-    found, true = np.asarray(predicted) < DARK, np.asarray(wanted) < DARK
+    found, true = np.asarray(predicted, float) < DARK, np.asarray(wanted, float) < DARK
     return float(2.0 * np.sum(found & true) / max(1, int(np.sum(found) + np.sum(true))))

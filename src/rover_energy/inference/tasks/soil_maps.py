@@ -22,10 +22,10 @@ Array = NDArray[np.float64]
 SIDE, CELL, CHANNELS = 64, 0.5, 2  # nodes, [m]
 FIRM, SOFT = 820.0e3, 80.0e3  # k_phi [N/m^(n+2)]: lunar regolith of the NASA LTV white paper, and a tenth of it
 MASS, GRAVITY = 200.0, 1.62  # [kg], [m/s2]
-PATCH = 7.0  # cells over which softness keeps its kind
-ROUGH, SMOOTH, RIPPLE = 0.020, 0.007, 0.018  # [m] standard deviations of pebbles, of sand, and height of ripples
+PATCH = 9.0  # cells over which softness keeps its kind
+ROUGH, SMOOTH, RIPPLE = 0.035, 0.006, 0.035  # [m] standard deviations of pebbles, of sand, and height of ripples
 WAVELENGTH = 3.7  # of ripples [cells]
-NOISE, ALBEDO = 0.05, 0.12  # of the image, over its mean
+NOISE, ALBEDO = 0.03, 0.10  # of the image, over its mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ def resistance_factor(softness: Array) -> Array:
     return np.interp(softness, table, np.array(force) / force[0])
 
 
-def make_scene(rng: np.random.Generator, side: int = SIDE, *, share: float | None = None, relief: float = 2.0) -> SoilScene:
+def make_scene(rng: np.random.Generator, side: int = SIDE, *, share: float | None = None, relief: float = 0.8) -> SoilScene:
     """Random ground of `side` nodes; `share` of it soft (default random), gentle relief of so many degrees over 8 m."""
     shape = (side, side)
     wanted = float(rng.uniform(0.15, 0.45)) if share is None else share
