@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from common import parse, parser, progress, table, write_json
 from rover_energy.control.command import StopReason
 from rover_energy.errors import RoverEnergyError
 from rover_energy.inference.energy_maps import CONFIDENCE, predict
-from rover_energy.inference.learning.maps import maps_of, soil_network
+from rover_energy.inference.learning.export import Session
+from rover_energy.inference.learning.maps import EPOCHS, TRAINING, maps_of, soil_network
 from rover_energy.inference.learning.unet import apply
 from rover_energy.inference.tasks.soil_maps import SoilScene, make_maps, make_scene, resistance_factor
 from rover_energy.mission import MissionParameters, SiteParameters
@@ -187,6 +189,13 @@ def rows(results: Sequence[Result]) -> list[tuple[Any, ...]]:
     return made
 
 
+def trained(seed: int, *, quick: bool) -> Any:
+    """A network that has seen ground of other seeds only."""
+    training, epochs = (40, 3) if quick else (TRAINING, EPOCHS)
+    made = soil_network(maps_of(make_maps, seed, training), seed, 0, epochs)
+    return lambda x: apply(made, x)
+
+
 COLUMNS = (
     "planner", "plans", "expected [J]", "asked [J]", "driven [J]", "driven [s]", "length [m]", "over [%]", "plans over",
     "windows over [%]", "arrived", "bound kept", "planning [s]",
@@ -196,13 +205,9 @@ COLUMNS = (
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser(__doc__, problems=12, quick=2)
     arguments.add_argument("--no-drive", action="store_true", help="only the exact model, no simulator")
+    arguments.add_argument("--network", type=Path, default=None, metavar="FILE", help="ONNX file instead of training one here")
     options = parse(arguments, argv)
-    training, epochs = (40, 3) if options.quick else (240, 14)
-    trained = soil_network(maps_of(make_maps, options.seed, training), options.seed, 0, epochs)
-
-    def network(x: Any) -> Any:
-        return apply(trained, x)
-
+    network = Session(options.network) if options.network else trained(options.seed, quick=options.quick)
     results: list[Result] = []
     with SolverProcess() as solver:
         for number in progress(range(options.problems), options.problems, "problems"):

@@ -84,14 +84,6 @@ class SoilMap:
         values = self.upper if upper else self.factor
         return np.asarray(ndimage.map_coordinates(values, places, order=1, mode="constant", cval=np.nan)).reshape(x.shape)
 
-    def worst(self, reach: float) -> SoilMap:
-        """The same with each upper estimate that of the worst known node within a distance [m]."""
-        cells = math.ceil(reach / self.cell)
-        rows, columns = np.mgrid[-cells : cells + 1, -cells : cells + 1]
-        near = np.hypot(rows, columns) * self.cell <= reach + 0.71 * self.cell
-        spread = ndimage.maximum_filter(np.where(self.unknown, 0.0, self.upper), footprint=near, mode="nearest")
-        return replace(self, upper=np.where(self.unknown, np.nan, spread))
-
     def check_covers(self, extent: tuple[float, float, float, float]) -> None:
         """Raises InputError unless the map reaches over an extent (xmin, ymin, xmax, ymax) [m], to half a cell."""
         ny, nx = self.factor.shape
@@ -105,8 +97,8 @@ class SoilMap:
             )
 
     def above(self, ceiling: float) -> NDArray[np.bool_]:
-        """Nodes that may resist more than a ceiling, and the unknown ones."""
-        return self.unknown | (np.nan_to_num(self.upper, nan=np.inf) > ceiling)
+        """Nodes that resist more than a ceiling by the best estimate, and the unknown ones."""
+        return self.unknown | (np.nan_to_num(self.factor, nan=np.inf) > ceiling)
 
     def polygons(self, mask: NDArray[np.bool_]) -> list[shapely.Polygon]:
         """Cells of the marked nodes as polygons without holes [m], cells that touch joined."""

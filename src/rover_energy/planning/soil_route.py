@@ -1,9 +1,10 @@
 """Plan with a predicted map of the ground's resistance, and certify against its upper estimate.
 
-Soft ground that the traverse need not cross becomes a keep-out: several ways of avoiding and crossing are tried, each a searched
-path that is timed and certified on the map's upper estimate (`soil_timing`). The certificates hold for every soil that stays
-below that estimate along the plan: a bound, if the map's upper estimate is one. What they cannot cover is ground that is softer
-than the estimate said. The optimiser knows one resistance and has no part in this, so these plans are the followed kind.
+Ground that is soft by the best estimate and need not be crossed becomes a keep-out: several ways of avoiding and crossing are
+tried, each a searched path that is timed and certified on the map's upper estimate (`soil_timing`). The certificates hold for
+every soil that stays below that estimate along the plan: a bound, if the map's upper estimate is one. What they cannot cover is
+ground that is softer than the estimate said. The optimiser knows one resistance and has no part in this, so these plans are of
+the followed kind.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from rover_energy.planning.transcription import Motion
 from rover_energy.planning.world import World
 
 LEVELS = 4  # ceilings tried, geometric between the firmest and the softest ground
-CORRIDOR = 1.0  # [m] to either side of the rover on the cheapest way, opened through soft ground
+CORRIDOR = 1.5  # [m] to either side of the rover on the cheapest way, opened through soft ground
 ROUNDING = 0.08  # [m] by which keep-outs are widened for the path that is then followed: following rounds its corners
 _STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 Mask = NDArray[np.bool_]
@@ -118,14 +119,16 @@ def candidates(world: World, soil: SoilMap, start: Sequence[float], goal: Sequen
 
     Around start and goal nothing is avoided but the unknown: the rover stands there, or must.
     """
-    known = soil.upper[~soil.unknown]
+    known = soil.factor[~soil.unknown]
     low, high = float(known.min()), float(known.max())
     masks = []
     for k in range(1, LEVELS + 1):
         ceiling = high if k == LEVELS else low * (high / low) ** (k / LEVELS)
         masks.append((f"below {ceiling:.3g}", soil.above(ceiling)))
     opened, ends = _corridor(world, soil, start, goal), _around(world, soil, start, goal)
-    masks = [(name, (mask & ~ends) | soil.unknown) for name, mask in masks]
+    # what is narrower than the rover is crossed in a moment, and a prediction is full of it
+    wide = np.ones((max(1, round(world.rover.width / soil.cell)),) * 2, dtype=bool)
+    masks = [(name, (ndimage.binary_opening(mask, wide) & ~ends) | soil.unknown) for name, mask in masks]
     if opened is not None:
         masks.insert(1, ("corridor", (masks[0][1] & ~opened) | soil.unknown))
     different: list[tuple[str, Mask]] = []
@@ -152,7 +155,7 @@ def _planned(
     there = _avoiding(world, polygons)
     try:
         path = find_path(_avoiding(world, [p.buffer(ROUNDING) for p in polygons]).cost_map, start, goal).path
-        found = follow_over(there, soil.worst(world.rover.width / 2.0), path, goal)
+        found = follow_over(there, soil, path, goal)
     except SearchFailure as failure:
         raise Refusal.from_search(failure) from None
     except TimingError as error:
@@ -176,10 +179,10 @@ def _planned(
 
 
 def _around(world: World, soil: SoilMap, start: Sequence[float], goal: Sequence[float]) -> Mask:
-    """Nodes near either pose."""
+    """Nodes near either pose: room for a turn to any side."""
     ny, nx = soil.factor.shape
     x, y = np.meshgrid(soil.x0 + soil.cell * np.arange(nx), soil.y0 + soil.cell * np.arange(ny))
-    reach = world.rover.width / 2.0 + CORRIDOR
+    reach = world.rover.width / 2.0 + max(CORRIDOR, 2.0 / world.rover.limits.curvature)
     near = [np.hypot(x - float(pose[0]), y - float(pose[1])) <= reach for pose in (start, goal)]
     return np.asarray(near[0] | near[1])
 
