@@ -100,13 +100,13 @@ class SoilMap:
         """Nodes that resist more than a ceiling by the best estimate, and the unknown ones."""
         return self.unknown | (np.nan_to_num(self.factor, nan=np.inf) > ceiling)
 
-    def polygons(self, mask: NDArray[np.bool_]) -> list[shapely.Polygon]:
-        """Cells of the marked nodes as polygons without holes [m], cells that touch joined."""
+    def polygons(self, mask: NDArray[np.bool_], *, tolerance: float = 0.0) -> list[shapely.Polygon]:
+        """Cells of the marked nodes as polygons without holes [m], cells that touch joined, borders to a tolerance [m]."""
         rows, columns = np.nonzero(mask)
         if rows.size == 0:
             return []
         x, y, half = self.x0 + columns * self.cell, self.y0 + rows * self.cell, 0.5 * self.cell
-        joined = shapely.union_all(shapely.box(x - half, y - half, x + half, y + half))
+        joined = shapely.union_all(shapely.box(x - half, y - half, x + half, y + half)).simplify(tolerance)
         found: list[shapely.Polygon] = []
         for part in shapely.get_parts(joined):
             found += _without_holes(part)

@@ -151,7 +151,7 @@ def _planned(
     """One candidate. Raises Refusal."""
     if np.all(mask):
         raise Refusal("no_path", "keep_out", "all ground is avoided")
-    polygons = soil.polygons(mask)
+    polygons = soil.polygons(mask, tolerance=0.5 * soil.cell)
     there = _avoiding(world, polygons)
     try:
         path = find_path(_avoiding(world, [p.buffer(ROUNDING) for p in polygons]).cost_map, start, goal).path

@@ -165,7 +165,7 @@ def _stretches(factors: Array) -> list[tuple[int, int]]:
 
 
 def _from(world: World, factor: float, energy: float, begin: float, spent: float) -> World:
-    """The world on ground of a factor, from a time and a stored energy on."""
+    """The world on ground of a factor, from a time and a stored energy on; the world itself holds the keep-outs."""
     left: dict[str, float] = {}
     if (capacity := usable_capacity(world.rover.battery)) > 0.0:
         left["state_of_charge"] = min(1.0, energy / capacity)
@@ -176,4 +176,5 @@ def _from(world: World, factor: float, energy: float, begin: float, spent: float
     if begin > 0.0 and environment.times.size > 1:
         environment = replace(environment, times=environment.times - begin)
     rover = softened(world.rover, factor, environment.gravity)
-    return replace(world, environment=environment, rover=rover, mission=replace(world.mission, **left))  # type: ignore[arg-type]
+    mission = replace(world.mission, keep_outs=(), **left)  # type: ignore[arg-type]
+    return replace(world, environment=environment, rover=rover, mission=mission)
