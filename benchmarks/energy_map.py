@@ -23,7 +23,7 @@ from rover_energy.control.command import StopReason
 from rover_energy.errors import RoverEnergyError
 from rover_energy.inference.energy_maps import CONFIDENCE, predict
 from rover_energy.inference.learning.export import Session
-from rover_energy.inference.learning.maps import maps_of, soil_network
+from rover_energy.inference.learning.maps import EPOCHS, TRAINING, maps_of, soil_network
 from rover_energy.inference.learning.unet import apply
 from rover_energy.inference.tasks.soil_maps import SoilScene, make_maps, make_scene, resistance_factor
 from rover_energy.mission import MissionParameters, SiteParameters
@@ -191,7 +191,7 @@ def rows(results: Sequence[Result]) -> list[tuple[Any, ...]]:
 
 def trained(seed: int, *, quick: bool) -> Any:
     """A network that has seen ground of other seeds only."""
-    training, epochs = (40, 3) if quick else (100, 8)  # a third of what `infer build` takes: ten seconds
+    training, epochs = (40, 3) if quick else (TRAINING, EPOCHS)
     made = soil_network(maps_of(make_maps, seed, training), seed, 0, epochs)
     return lambda x: apply(made, x)
 
