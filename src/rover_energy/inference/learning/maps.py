@@ -21,7 +21,7 @@ from rover_energy.inference.variant import Variant, digest
 
 TASK = "energy_map"
 TRAINING, CALIBRATION, TEST = 240, 40, 80
-EPOCHS, LIGHT_EPOCHS = 14, 14
+EPOCHS, LIGHT_EPOCHS, BUILT = 14, 14, 10  # of the figures, and of the variants that are built
 RESAMPLES = 400
 Floats = NDArray[np.float32]
 
@@ -94,7 +94,7 @@ def build_energy_map(folder: Path, seed: int, began: Callable[[str], None] = lam
     variants = []
     for name, cells in (("soil-unet", 0), ("soil-stencil7", 7)):
         began(f"energy map: {name}")
-        network = soil_network(data, seed, cells)
+        network = soil_network(data, seed, cells, BUILT)
         full = folder / f"{name}.onnx"
         (write_stencil if cells else write_unet)(network, soil_maps.CHANNELS, full)
         variants.append(priced(full, name, "fp32", data, seed))
