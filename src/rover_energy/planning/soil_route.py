@@ -9,6 +9,7 @@ the followed kind.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -95,6 +96,7 @@ def plan_over_soil(world: World, soil: SoilMap, start: Sequence[float], goal: Se
         The map does not cover the terrain, or a pose is not three finite numbers.
     """
     ends = pose_of("start", start), pose_of("goal", goal)
+    began = time.perf_counter()
     soil.check_covers(world.terrain.extent)
     best: SoilPlan | None = None
     refused: Refusal | None = None
@@ -111,6 +113,7 @@ def plan_over_soil(world: World, soil: SoilMap, start: Sequence[float], goal: Se
     if best is None:
         assert refused is not None
         raise refused
+    best.traverse.facts["seconds"] = {"total": round(time.perf_counter() - began, 6)}
     return replace(best, tried=tuple(notes))
 
 
