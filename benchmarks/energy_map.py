@@ -180,11 +180,12 @@ def rows(results: Sequence[Result]) -> list[tuple[Any, ...]]:
             "planned_energy", "asked_energy", "driven_energy", "driven_time", "length",
         )]  # fmt: skip
         begun = [r for r in with_plan if not np.isnan(r.windows_over) or r.detail]
+        arrived = f"{sum(r.arrived for r in begun)}/{len(begun)}" if begun else "-"
         shares = [100.0 * float(np.mean([getattr(r, n) for r in with_plan])) for n in ("over", "windows_over")]
         made.append((
             arm, f"{len(with_plan)}/{len(mine)}", *mean, shares[0],
             f"{sum(r.over > 0.0 for r in with_plan)}/{len(with_plan)}", shares[1],
-            f"{sum(r.arrived for r in mine)}/{len(begun)}" if begun else "-", f"{sum(r.bound_kept for r in with_plan)}/{len(with_plan)}",
+            arrived, f"{sum(r.bound_kept for r in with_plan)}/{len(with_plan)}",
             float(np.median([r.planning for r in mine])),
         ))  # fmt: skip
     return made
