@@ -23,6 +23,7 @@ SCRIPTS = {
     "figures": ("figures", "--problems", "1"),
     "meter_tree": ("meter_tree", "--samples", "4000"),
     "refit": ("refit", "--problems", "2"),
+    "energy_map": ("energy_map", "--problems", "1", "--no-drive"),
     "inference_table": ("inference_table", "--systems", "footprint"),
 }
 
@@ -35,6 +36,8 @@ def _benchmarks_folder() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script_runs(name: str, tmp_path: Path) -> None:
+    if name == "energy_map":
+        pytest.importorskip("torch", reason="torch is not installed: pip install 'rover-energy[infer]'")
     script, *options = SCRIPTS[name]
     target = tmp_path / "result.json"
     command = [sys.executable, f"benchmarks/{script}.py", "--quick", "--seed", "3", "--json", str(target), *options]

@@ -27,6 +27,10 @@ MissionFile = Annotated[
         metavar="FILE",
     ),
 ]  # fmt: skip
+EnergyMapFile = Annotated[
+    Path | None,
+    typer.Option("--energy-map", help=".npz with the predicted resistance of the ground over that of rover.yaml", metavar="FILE"),
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results; made if needed", metavar="DIR")]
 Band = Annotated[int, typer.Option("--band", help="Band of a GeoTIFF that holds the heights, from 1", metavar="N")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result, or why there is none, as JSON on standard output")]

@@ -10,6 +10,7 @@ import typer
 from rover_energy.cli.arguments import (
     AsJson,
     Band,
+    EnergyMapFile,
     MissionFile,
     OutFolder,
     Quiet,
@@ -30,6 +31,7 @@ def plan(
     out: OutFolder,
     rover: RoverFile = None,
     mission: MissionFile = None,
+    energy_map: EnergyMapFile = None,
     band: Band = 1,
     report: Annotated[bool, typer.Option(help="Write report.html and pictures")] = True,
     seconds: Annotated[
@@ -45,6 +47,10 @@ def plan(
     Every input is checked before the solver starts, and a plan is only written with a passing certificate: without one the
     folder stays as it was.
 
+    With an energy map, which predicts how much harder than rover.yaml says the ground resists, the plan goes around soft ground
+    or through it, whichever takes less by the map, and is certified stretch by stretch on the map's upper estimate. That is an
+    estimate: see docs/inference_maps.md for what it covers.
+
     **Example:** rover-energy plan --terrain moon.tif --start 300,300,0 --goal 600,500,45deg --out traverse
 
     **Exit codes:** 0 certified plan, 1 no plan (the message names the binding constraint and what helps), 2 unusable input.
@@ -56,7 +62,7 @@ def plan(
     from rover_energy.cli.blame import blaming
     from rover_energy.cli.output import Console
     from rover_energy.cli.results import ResultFolder
-    from rover_energy.cli.traverse import check_report, inputs, plan_and_report
+    from rover_energy.cli.traverse import check_report, inputs, plan_and_report, soil_over
 
     if report:
         check_report()
@@ -64,8 +70,9 @@ def plan(
     with ResultFolder(out) as results, console.progress(4 if report else 3) as step:
         step("reading and checking the inputs")
         world = inputs(terrain, rover, mission, poses, band=band)
+        soil = soil_over(energy_map, world)
         with blaming(world, terrain=terrain, rover=rover, mission=mission):
             summary = plan_and_report(
-                console, step, world, poses, results, report=report, seconds=seconds, title=world.terrain.name
+                console, step, world, poses, results, report=report, seconds=seconds, title=world.terrain.name, soil=soil
             )
     console.result(summary)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from rover_energy.planning.evaluation import Profile, evaluate_plan
 from rover_energy.planning.plan_file import write_plan, write_profile
 from rover_energy.planning.planner import PlannedTraverse, plan_traverse
 from rover_energy.planning.refusal import Refusal
+from rover_energy.planning.soil_map import SoilMap, read_soil_map
+from rover_energy.planning.soil_route import plan_over_soil
 from rover_energy.planning.worker import SolverProcess
 from rover_energy.planning.world import World
 from rover_energy.power.battery import usable_capacity
@@ -41,6 +45,15 @@ def inputs(terrain: Path, rover: Path | None, mission: Path | None, poses: tuple
     check_poses(ground, poses)
     with named(rover, mission):
         return World.prepare(ground, rover_parameters, mission_parameters)
+
+
+def soil_over(path: Path | None, world: World) -> SoilMap | None:
+    """The map of resistance of a file, for this terrain; None without one. Raises InputError."""
+    if path is None:
+        return None
+    soil = read_soil_map(path)
+    soil.check_covers(world.terrain.extent)
+    return soil
 
 
 def check_poses(terrain: Terrain, poses: tuple[Pose, Pose]) -> None:
@@ -87,28 +100,43 @@ def plan_and_report(
     report: bool,
     seconds: float,
     title: str,
+    soil: SoilMap | None = None,
 ) -> dict[str, Any]:
     """Plan, write everything, and return the summary. Raises InputError or Refusal; nothing is written then."""
     check_reach(world, poses)
     step("planning (the first plan on a machine also compiles the solver)")
-    with SolverProcess() as solver:
-        traverse = plan_traverse(world, poses[0], poses[1], solver=solver, seconds=seconds)
+    facts: dict[str, Any] = {}
+    if soil is None:
+        with SolverProcess() as solver:
+            traverse = plan_traverse(world, poses[0], poses[1], solver=solver, seconds=seconds)
+    else:
+        over = plan_over_soil(world, soil, poses[0], poses[1])
+        traverse, world, facts = over.traverse, over.world, {"energy_map": over.to_mapping(soil)}
     step("writing the plan")
     profile = evaluate_plan(traverse.trajectory, world.surface, world.environment, world.rover, world.mission)
-    write_results(results.staging, world, traverse, profile)
+    write_results(results.staging, world, traverse, profile, facts)
     if report:
         step("drawing the report")
         write_pages(results.staging, world, traverse, profile, title)
     files = results.publish(last="plan.json", stale=() if report else REPORT_FILES)
-    if traverse.status != "optimal":
+    if traverse.status != "optimal" and soil is None:
         reasons = "; ".join(traverse.facts["notes"]) or "the optimum is slower"
         console.say(f"rover-energy: the plan is certified but follows the searched path, status {traverse.status}: {reasons}")
-    return summarise(world, traverse, profile, files)
+    summary = summarise(world, traverse, profile, files)
+    for name, held in facts.items():
+        summary[name] = {key: value for key, value in held.items() if key != "stretches"}
+    return summary
 
 
-def write_results(folder: Path, world: World, traverse: PlannedTraverse, profile: Profile) -> None:
-    """plan.json, profile.csv, certificate.json, and the inputs, so that the folder can be driven and audited by itself."""
+def write_results(
+    folder: Path, world: World, traverse: PlannedTraverse, profile: Profile, facts: Mapping[str, Any] | None = None
+) -> None:
+    """plan.json, profile.csv, certificate.json, and the inputs, so that the folder can be driven and audited by itself.
+
+    `facts` are further top-level entries of plan.json.
+    """
     plan = traverse.to_plan(world)
+    plan = replace(plan, extra={**plan.extra, **(facts or {})})
     write_plan(folder / "plan.json", plan)
     write_profile(folder / "profile.csv", profile.columns())
     write_npz(folder / "terrain.npz", world.terrain)

@@ -91,6 +91,17 @@ class TerrainClassParameters(NodeParameters):
     across: int = parameter(4, minimum=1, maximum=16, description="patches along each side of the square around the rover")
 
 
+@dataclass(frozen=True)
+class EnergyMapParameters(NodeParameters):
+    """The predictor of the energy map."""
+
+    store: str = parameter("", description="YAML or JSON file with the variants; those of the task energy_map are used")
+    image: str = parameter("", description=".npz with `image`, the brightness at the nodes of the terrain")
+    out: str = parameter("", description=".npz that gets the map for `rover-energy plan --energy-map`; empty: none")
+    period: float = parameter(10.0, unit="s", minimum=0.1, maximum=3600.0, description="until it asks again when it was refused")
+    patience: float = parameter(600.0, unit="s", minimum=0.1, maximum=1e6, description="for which a run may wait for surplus")
+
+
 def floor_of(settings: ManagerParameters | AccountantParameters) -> FloorReserve:
     """The reserve that the settings describe."""
     return FloorReserve(settings.floor_power, settings.floor_burst, settings.floor_peak)
@@ -100,3 +111,4 @@ INFERENCE: dict[str, type[NodeParameters]] = {"inference_manager": ManagerParame
 INFERENCE |= {"terrain_classifier": TerrainClassParameters}
 INFERENCE |= {"telemetry_sentinel": SentinelParameters, "log_analyst": AnalystParameters}
 INFERENCE |= {"learning_planner": LearningParameters}
+INFERENCE |= {"energy_map_predictor": EnergyMapParameters}

@@ -89,7 +89,7 @@ def plan_traverse(
     InputError
         A pose is not three finite numbers.
     """
-    motion = start if isinstance(start, Motion) else Motion(*_pose("start", start))
+    motion = start if isinstance(start, Motion) else Motion(*pose_of("start", start))
     if solver is not None:
         return Planning(world, motion, goal, solver, seconds).run()
     from rover_energy.planning.worker import SolverProcess
@@ -104,7 +104,7 @@ class Planning:
     def __init__(self, world: World, start: Motion, goal: Sequence[float], solver: Solver, seconds: float) -> None:
         self.world, self.start = from_now_on(world, start), within_limits(world, start)
         self.solver, self.seconds = solver, seconds
-        self.goal = _pose("goal", goal)
+        self.goal = pose_of("goal", goal)
         self.clock = Clock()
         self.mission = self.world.mission
         self.environment = world.environment
@@ -339,7 +339,8 @@ class Planning:
         return Refusal("certificate", "certificate", "no trajectory passed its certificate: " + "; ".join(self.notes))
 
 
-def _pose(name: str, values: Sequence[float]) -> tuple[float, float, float]:
+def pose_of(name: str, values: Sequence[float]) -> tuple[float, float, float]:
+    """x [m], y [m], heading [rad] of three finite numbers. Raises InputError."""
     try:
         x, y, heading = (float(v) for v in values)
     except (TypeError, ValueError):

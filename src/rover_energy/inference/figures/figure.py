@@ -68,6 +68,7 @@ SYSTEMS = {
     "tiers": "tiers_figures", "metering": "metering_figures", "footprint": "footprint_figures", "sizes": "sizes_figures",
     "spiking": "spiking_figures", "activations": "activation_figures", "integers": "integer_figures",
     "ternary": "ternary_figures", "nrgpt": "nrgpt_figures", "distil": "distil_figures", "confidant": "confidant_figures",
+    "energy_map": "energy_map_figures", "points": "points_figures",
 }  # fmt: skip
 
 
