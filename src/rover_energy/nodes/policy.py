@@ -17,7 +17,7 @@ VERSION = "0.2.0"
 EVERY = "every node"  # as a publisher in the contract
 #: What each node hears, by its name.
 HEARD: dict[str, tuple[str, ...]] = {
-    "power": ("meter", "trajectory", "compliance"),
+    "power": ("meter", "trajectory", "reference", "compliance"),
     "power_monitor": ("power_state", "joint_states"),
     "battery_lint": ("battery_state",),
     "terrain": ("odom",),
