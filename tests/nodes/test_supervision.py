@@ -38,6 +38,7 @@ class Graph:
         for _ in range(round(10 * seconds)):
             self.now += 0.1
             self.beat()
+            assert self.roster.hanging(self.now) == []
             for name, step in self.roster.steps(self.now):
                 self.done.append((name, step))
                 if name not in deaf:
@@ -113,10 +114,28 @@ def test_the_rover_may_drive_without_an_optional_node() -> None:
 def test_silence_is_not_readiness() -> None:
     graph = Graph()
     graph.work(2.0)
-    graph.now += 1.05
-    graph.beat("recorder", "drive")
+    for _ in range(10):
+        graph.now += 0.105
+        assert graph.roster.hanging(graph.now - 0.1) == []
+        graph.beat("recorder", "drive")
     assert graph.roster.hanging(graph.now) == ["power"]
     assert graph.roster.verdict(graph.now).text.startswith("power is silent for 1.")
+
+
+def test_a_supervisor_that_was_held_up_kills_nobody_for_it() -> None:
+    """The machine stands still for two seconds: nobody is taken for hanging, nobody for ready, until they have had their time."""
+    graph = Graph()
+    graph.work(2.0)
+    graph.now += 2.0
+    assert graph.roster.hanging(graph.now) == []
+    assert not graph.ready
+    graph.beat("recorder", "drive")
+    assert not graph.ready
+    for _ in range(10):
+        graph.now += 0.105
+        graph.beat("recorder", "drive")
+        found = graph.roster.hanging(graph.now)
+    assert found == ["power"]
 
 
 def test_time_that_is_not_a_number_is_not_readiness() -> None:

@@ -33,6 +33,7 @@ class Step(Enum):
     DEACTIVATE = "deactivate"
 
 
+BLIND = 0.5  # [s] between two looks from which on the supervisor itself was held up
 READY = {State.INACTIVE, State.ACTIVE}
 
 
@@ -86,6 +87,8 @@ class Roster:
     deadline: float = 10.0
     up: bool = True
     entries: dict[str, Entry] = field(init=False)
+    looked: float = field(default=-math.inf, init=False)
+    resumed: float = field(default=-math.inf, init=False)
 
     def __post_init__(self) -> None:
         self.entries = {member.name: Entry(member) for member in self.members}
@@ -123,11 +126,16 @@ class Roster:
             entry.failure = f"{step.value} refused {entry.refused} times"
 
     def hanging(self, now: float) -> list[str]:
-        """Names of nodes that have been silent for longer than their patience; a node in a transition has its deadline."""
-        found = []
+        """Names of nodes that have been silent for longer than their patience; a node in a transition has its deadline.
+
+        While nobody looked, as on a machine that stood still, nobody could be heard: silence then counts from the next look on.
+        """
+        if now - self.looked > BLIND:
+            self.resumed = now
+        found, self.looked = [], now
         for entry in self.entries.values():
             allowed = max(entry.member.patience, self.deadline if entry.step else 0.0)
-            if entry.state is not State.ABSENT and not now - entry.heard <= allowed:
+            if entry.state is not State.ABSENT and not now - max(entry.heard, self.resumed) <= allowed:
                 found.append(entry.member.name)
         return found
 
