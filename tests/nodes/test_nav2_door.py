@@ -49,7 +49,7 @@ def test_path_of_a_certified_plan(plan_folder: Path, tmp_path: Path) -> None:
         assert "SUCCESS" in str(host.trigger_configure())
         assert "SUCCESS" in str(host.trigger_activate())
         power = ros.message_class("rover_energy_interfaces/msg/PowerState")(validity=31, state_of_charge=0.8)
-        power.header.stamp = ros.stamp_of(part.now())  # type: ignore[attr-defined]
+        power.header.stamp = ros.stamp_of(part.now)  # type: ignore[attr-defined]
         part.power = power  # type: ignore[attr-defined]
         action = ActionClient(client, ComputePathToPose, "compute_path_to_pose")
         world.spin(action.server_is_ready)

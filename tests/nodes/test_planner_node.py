@@ -55,7 +55,7 @@ def planner(node: Any) -> Any:
     odometry.pose.pose.orientation = ros.quaternion_of(0.02, -0.01, START[2])
     power = ros.message_class("rover_energy_interfaces/msg/PowerState")(validity=31, state_of_charge=0.8, battery_floor=1.0)
     node.part.odometry = node.part.power = None
-    odometry.header.stamp = power.header.stamp = ros.stamp_of(node.part.now())
+    odometry.header.stamp = power.header.stamp = ros.stamp_of(node.part.now)
     node.part.odometry, node.part.power = odometry, power
     return node
 

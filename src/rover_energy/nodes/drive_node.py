@@ -63,12 +63,8 @@ class Drive(ros.Part):
         self.subscribe("replan", self.on_replan)
         self.permission = Permission()
         self.subscribe("graph_state", lambda message: self.permission.hear(message, clock.monotonic()))
-        action = ros.need("rclpy.action")
-        self.server = action.ActionServer(
-            self.ros, ros.need("rover_energy_interfaces.action").DriveTraverse, "drive_traverse", self.execute,
-            goal_callback=lambda _: action.GoalResponse.ACCEPT if self.free else action.GoalResponse.REJECT,
-            cancel_callback=lambda _: action.CancelResponse.ACCEPT,
-        )  # fmt: skip
+        kind = ros.need("rover_energy_interfaces.action").DriveTraverse
+        self.server = self.action_server(kind, "drive_traverse", self.execute, lambda: self.free)
         clocks = ros.need("rclpy.clock")
         self.timer = self.ros.create_timer(0.04, self.on_silence, clock=clocks.Clock(clock_type=clocks.ClockType.STEADY_TIME))
 

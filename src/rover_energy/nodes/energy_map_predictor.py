@@ -78,7 +78,7 @@ class EnergyMapPredictor(ros.Part):
     def publish(self, made: Prediction, variant: str) -> None:
         """The map, and the file for the planner."""
         self.done = True
-        now, world = 1e-9 * float(self.ros.get_clock().now().nanoseconds), self.world
+        now, world = self.now, self.world
         move = world.rover.locomotion
         firm = float(resistance_force(move, speed=0.0, tilt=0.0, gravity=world.environment.gravity))
         level = float(slip(move.slip, 0.0))

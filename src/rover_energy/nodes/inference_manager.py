@@ -46,11 +46,6 @@ class InferenceManager(ros.Part):
         ]
         self.timer = self.ros.create_timer(TICK, self.on_timer)
 
-    @property
-    def now(self) -> float:
-        """[s]"""
-        return float(self.ros.get_clock().now().nanoseconds) * 1e-9
-
     def on_grant(self, message: Any) -> None:
         if not self.active:
             return

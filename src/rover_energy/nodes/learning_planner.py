@@ -49,23 +49,13 @@ class LearningPlanner(ros.Part):
         self.open, self.working, self.waiting, self.refusal = False, False, None, ("", "")
         self.handle, self.until = None, math.inf
         self.error: Exception | None = None
-        action = ros.need("rclpy.action")
         self.kind = ros.need("rover_energy_interfaces.action").TrainVariant
-        self.server = action.ActionServer(
-            self.ros, self.kind, "train_variant", self.execute,
-            goal_callback=lambda _: action.GoalResponse.ACCEPT if self.active and not self.open else action.GoalResponse.REJECT,
-            cancel_callback=lambda _: action.CancelResponse.ACCEPT,
-        )  # fmt: skip
+        self.server = self.action_server(self.kind, "train_variant", self.execute, lambda: self.active and not self.open)
         self.timer = self.every(LOOK, self.on_timer)
 
     def deactivate(self) -> None:
         if hasattr(self, "spender"):
             self.spender.close()
-
-    @property
-    def now(self) -> float:
-        """ROS time [s]."""
-        return float(self.ros.get_clock().now().nanoseconds) * 1e-9
 
     def on_timer(self) -> None:
         """Wake the goal whose slice has ended; leave the queue for one that is not wanted any more."""

@@ -43,23 +43,13 @@ class LogAnalyst(ros.Part):
         self.spender = Spender(self, TASK)
         for topic in ("power_state", "/diagnostics", "telemetry_anomaly", "compliance", "graph_state"):
             self.subscribe(topic, getattr(self, f"on_{topic.strip('/')}"))
-        action = ros.need("rclpy.action")
         self.kind = ros.need("rover_energy_interfaces.action").LogQuery
-        self.server = action.ActionServer(
-            self.ros, self.kind, "log_query", self.execute,
-            goal_callback=lambda _: action.GoalResponse.ACCEPT if self.active and not self.open else action.GoalResponse.REJECT,
-            cancel_callback=lambda _: action.CancelResponse.ACCEPT,
-        )  # fmt: skip
+        self.server = self.action_server(self.kind, "log_query", self.execute, lambda: self.active and not self.open)
         self.timer = self.every(LOOK, self.on_timer)
 
     def deactivate(self) -> None:
         if hasattr(self, "spender"):
             self.spender.close()
-
-    @property
-    def now(self) -> float:
-        """ROS time [s]."""
-        return float(self.ros.get_clock().now().nanoseconds) * 1e-9
 
     # ------------------------------------------------------------------------------------------------------ the log
 

@@ -24,12 +24,7 @@ class Nav2Door:
 
     def __init__(self, part: Any, action: Any) -> None:
         self.part, self.action = part, action
-        actions = ros.need("rclpy.action")
-        self.server = actions.ActionServer(
-            part.ros, action, "compute_path_to_pose", self.execute,
-            goal_callback=lambda _: actions.GoalResponse.ACCEPT if part.active else actions.GoalResponse.REJECT,
-            cancel_callback=lambda _: actions.CancelResponse.ACCEPT,
-        )  # fmt: skip
+        self.server = part.action_server(action, "compute_path_to_pose", self.execute, lambda: part.active)
 
     @classmethod
     def open(cls, part: Any) -> Nav2Door | None:
@@ -52,7 +47,7 @@ class Nav2Door:
             goal = pose_of(request.goal)
             run = part.started(SECONDS, lambda s: part.planned(world, start, goal, SECONDS, s), handle)
             world, found, profile = await part.finished(run)
-            result.path = path_message(profile.columns(), world, found.duration, part.now())
+            result.path = path_message(profile.columns(), world, found.duration, part.now)
             handle.succeed()
         except Stopped as reason:
             self.fail(result, "TIMEOUT", f"{reason}; ask again")

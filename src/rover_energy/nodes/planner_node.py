@@ -65,12 +65,8 @@ class Planner(ros.Part):
         self.subscribe("power_state", lambda message: setattr(self, "power", message))
         self.subscribe("trajectory", self.on_trajectory)
         self.subscribe("compliance", self.on_compliance)
-        action = ros.need("rclpy.action")
-        self.server = action.ActionServer(
-            self.ros, ros.need("rover_energy_interfaces.action").PlanTraverse, "plan_traverse", self.execute,
-            goal_callback=lambda _: action.GoalResponse.ACCEPT if self.active else action.GoalResponse.REJECT,
-            cancel_callback=lambda _: action.CancelResponse.ACCEPT,
-        )  # fmt: skip
+        kind = ros.need("rover_energy_interfaces.action").PlanTraverse
+        self.server = self.action_server(kind, "plan_traverse", self.execute, lambda: self.active)
         apart = ros.need("rclpy.callback_groups").ReentrantCallbackGroup()  # others must run while it waits for its answer
         kind = ros.need("rover_energy_interfaces.srv").CanReach
         self.service = self.ros.create_service(kind, "can_reach", self.on_can_reach, callback_group=apart)
@@ -118,15 +114,16 @@ class Planner(ros.Part):
         if self.watch is not None:
             self.watch.on_compliance(message)
 
+    @property
     def now(self) -> float:
         """ROS time [s], not behind the newest measurement."""
         newest = max((ros.seconds(m.header.stamp) for m in (self.odometry, self.power) if m is not None), default=0.0)
-        return max(newest, 1e-9 * self.ros.get_clock().now().nanoseconds)
+        return max(newest, super().now)
 
     def pose(self) -> tuple[float, float, float]:
         """The rover's own. Raises Unavailable."""
         at = None if self.odometry is None else self.odometry.pose.pose
-        if at is None or not self.now() - ros.seconds(self.odometry.header.stamp) <= self.settings.stale:
+        if at is None or not self.now - ros.seconds(self.odometry.header.stamp) <= self.settings.stale:
             raise Unavailable("POSE")
         found = at.position.x, at.position.y, ros.angles_of(at.orientation)[2]
         if not all(math.isfinite(v) for v in found):
@@ -136,7 +133,7 @@ class Planner(ros.Part):
     def world_now(self, *, power_limit: float, energy_budget: float, deadline: float) -> World:
         """The world as a drive from now on meets it; infinity is the mission's own limit. Raises Unavailable, InputError."""
         m, w = self.power, self.world
-        if m is None or not (m.validity & m.BATTERY_VALID and self.now() - ros.seconds(m.header.stamp) <= self.settings.stale):
+        if m is None or not (m.validity & m.BATTERY_VALID and self.now - ros.seconds(m.header.stamp) <= self.settings.stale):
             raise Unavailable("POWER")
         limits = {}
         for name, value in (("power_limit", power_limit), ("energy_budget", energy_budget), ("deadline", deadline)):
@@ -146,7 +143,7 @@ class Planner(ros.Part):
             limits[name] = both if math.isfinite(both) else None
         charge = min(1.0, max(0.0, float(m.state_of_charge)))
         world = w.with_mission(replace(w.mission, state_of_charge=charge, **limits))  # type: ignore[arg-type]
-        light = later(w.environment, self.now())
+        light = later(w.environment, self.now)
         return world if light is w.environment else replace(world, environment=light)
 
     def started(self, seconds: float, action: Callable[[WatchedSolver], Any], handle: Any = None, *, told: bool = False) -> Run:
@@ -228,7 +225,7 @@ class Planner(ros.Part):
         result.solver = f"{found.facts.get('solver', '')} {found.status}".strip()
         result.binding = tightest(found.certificate)
         self.send["plan"](result.trajectory)
-        self.send["path"](path_message(columns, world, found.duration, self.now()))
+        self.send["path"](path_message(columns, world, found.duration, self.now))
 
     async def on_can_reach(self, request: Any, response: Any) -> Any:
         """CanReach: see `planning.reach`."""

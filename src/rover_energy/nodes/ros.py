@@ -109,6 +109,11 @@ class Part:
     def ending(self, spin: Callable[[float], None]) -> None:
         """The process was told to end and the node still works: `spin` [s] lets it. Called before the last `deactivate`."""
 
+    @property
+    def now(self) -> float:
+        """ROS time [s]."""
+        return float(self.ros.get_clock().now().nanoseconds) * 1e-9
+
     def every(self, period: float, callback: Callable[[], None]) -> Any:
         """Timer of real time [s], which simulated time neither halts nor hurries."""
         return self.ros.create_timer(period, callback, clock=steady_clock())
@@ -123,6 +128,15 @@ class Part:
         """Call back for each message of a topic of the contract; `depth` as in `quality`."""
         entry = BY_NAME[topic]
         self.ros.create_subscription(message_class(entry.kind), topic, callback, quality(entry.qos, depth), **options)
+
+    def action_server(self, kind: Any, name: str, execute: Callable[[Any], Any], free: Callable[[], bool]) -> Any:
+        """Server of an action that accepts goals while `free` says so, and lets every goal be cancelled."""
+        action = need("rclpy.action")
+        return action.ActionServer(
+            self.ros, kind, name, execute,
+            goal_callback=lambda _: action.GoalResponse.ACCEPT if free() else action.GoalResponse.REJECT,
+            cancel_callback=lambda _: action.CancelResponse.ACCEPT,
+        )  # fmt: skip
 
 
 def declare(ros: Any, parameters: type[NodeParameters]) -> None:

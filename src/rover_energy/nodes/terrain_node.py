@@ -35,7 +35,7 @@ class Terrain(ros.Part):
             self.subscribe("odom", self.on_odometry)
 
     def activate(self) -> None:
-        w, g, now = self.world, self.grid, self.now()
+        w, g, now = self.world, self.grid, self.now
         self.still = {"height": height_layer(w, g), "tilt": tilt_layer(w, g)}
         low, high = (float(f(self.still["height"])) for f in (np.nanmin, np.nanmax))
         self.ros.get_logger().info(f"map_height: 0 is {low:.3f} m, 100 is {high:.3f} m")
@@ -44,16 +44,17 @@ class Terrain(ros.Part):
         self.publish("map_slope", percent(np.degrees(self.still["tilt"]) / 100.0), now)
         self.light(now)
 
+    @property
     def now(self) -> float:
         """ROS time within what the environment knows [s]."""
         times = self.world.environment.times
-        now = 1e-9 * float(self.ros.get_clock().now().nanoseconds)
+        now = super().now
         return now if times.size == 1 else min(max(now, float(times[0])), float(times[-1]))
 
     def on_odometry(self, message: Any) -> None:
         """The Sun moves by ROS time."""
         if self.active and ros.seconds(message.header.stamp) - self.shown >= self.settings.period:
-            self.light(self.now())
+            self.light(self.now)
 
     def light(self, now: float) -> None:
         """Everything that the Sun changes."""
