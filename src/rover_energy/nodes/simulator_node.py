@@ -57,7 +57,7 @@ class Simulator(ros.Part):
         self.rtg = float(rtg_power(world.rover.rtg, world.mission.years_since_fuelling))
         self.time, self.energy, self.pv = kept["time"], kept["energy"], self.reading.pv_power
         self.driver, self.commanded, self.heard = Driver(), -math.inf, {"cmd_vel": -math.inf, "load_command": -math.inf}
-        self.lost = {"cmd_vel": True, "load_command": True}
+        self.lost = {"cmd_vel": True, "load_command": not self.parked}  # long windows wait for the bus from the first one on
         self.cap, self.cap_time, self.lapse, self.cap_pv = 0.0, -math.inf, -math.inf, self.pv
         self.array: dict[int, float] = {}  # power of the array at the end of the last windows [W]
         self.failed = False
