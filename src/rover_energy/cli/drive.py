@@ -89,28 +89,20 @@ def perform(
 ) -> dict[str, Any]:  # fmt: skip
     """Start the graph, drive, record, sum up into drive.json. Raises InputError and what the session raises."""
     from rover_energy.cli.output import plain
-    from rover_energy.errors import InputError
     from rover_energy.nodes.graph import begin_anew, simulation_graph
-    from rover_energy.nodes.plan_folder import read_bus, read_certified
     from rover_energy.nodes.processes import Processes
     from rover_energy.nodes.session import Session
     from rover_energy.nodes.summary import summarise
 
-    check_parts(simulator)
-    read_certified(str(plan))
-    read_bus(str(plan))
-    bag = out / "bag"
-    if bag.exists():
-        raise InputError(SOURCE, "--out", "holds a bag already", "give another folder, or remove its bag/", str(out))
+    bag = prepare(plan, out, simulator)
     if inference is not None:
         inference = _store(console, inference, plan)
     nodes = simulation_graph(
         plan.resolve(), bag.resolve(), simulator=simulator.value, pace=pace, inference=inference, grant_share=grant_share,
         **(truth or {}),
     )  # fmt: skip
-    number = 1 + os.getpid() % 100 if domain is None else domain
     begin_anew(bag.resolve())
-    with Processes(nodes, out.resolve(), number) as processes, Session(processes) as session:
+    with Processes(nodes, out.resolve(), domain_of(domain)) as processes, Session(processes) as session:
         session.bring_up()
         console.say("rover-energy: the nodes are up, driving")
         began = time.monotonic()
@@ -137,6 +129,25 @@ def _store(console: Console, place: Path, plan: Path) -> Path:
     for name, text in why.items():
         console.say(f"rover-energy: {name} is not started: {text}")
     return path
+
+
+def prepare(plan: Path, out: Path, simulator: Engine) -> Path:
+    """Where the bag of a graph around this plan goes. Raises MissingExtraError, or InputError for an unusable plan or folder."""
+    from rover_energy.errors import InputError
+    from rover_energy.nodes.plan_folder import read_bus, read_certified
+
+    check_parts(simulator)
+    read_certified(str(plan))
+    read_bus(str(plan))
+    bag = out / "bag"
+    if bag.exists():
+        raise InputError(SOURCE, "--out", "holds a bag already", "give another folder, or remove its bag/", str(out))
+    return bag
+
+
+def domain_of(domain: int | None) -> int:
+    """ROS_DOMAIN_ID as given, or one by the process number, so that graphs side by side do not meet."""
+    return 1 + os.getpid() % 100 if domain is None else domain
 
 
 def check_parts(simulator: Engine) -> None:

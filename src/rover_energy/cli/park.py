@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rover_energy.cli.arguments import SOURCE, AsJson, OutFolder, Quiet, check_number
-from rover_energy.cli.drive import Engine, check_parts
+from rover_energy.cli.arguments import AsJson, OutFolder, Quiet, check_number
+from rover_energy.cli.drive import Engine, domain_of, prepare
 
 SOL, WINDOW, BARS = 88775.244, 10.0, 100  # [s], [s], steps of the progress bar
 
@@ -42,22 +41,16 @@ def park(
     check_number(0 if domain is None else domain, "--domain", 0, 101, "")
 
     from rover_energy.cli.output import Console, plain
-    from rover_energy.errors import EXIT_LOSS, InputError
+    from rover_energy.errors import EXIT_LOSS
     from rover_energy.nodes import parking
     from rover_energy.nodes.graph import begin_anew, simulation_graph
-    from rover_energy.nodes.plan_folder import read_bus, read_certified
     from rover_energy.nodes.processes import Processes
     from rover_energy.nodes.session import Session
 
-    console, bag = Console(as_json=as_json, quiet=quiet), out / "bag"
-    check_parts(Engine.loopback)
-    read_certified(str(plan))
-    read_bus(str(plan))
-    if bag.exists():
-        raise InputError(SOURCE, "--out", "holds a bag already", "give another folder, or remove its bag/", str(out))
+    console, bag = Console(as_json=as_json, quiet=quiet), prepare(plan, out, Engine.loopback)
     nodes = parking.parked(simulation_graph(plan.resolve(), bag.resolve(), simulator="loopback"), window)
     begin_anew(bag.resolve())
-    number, began, reached = 1 + os.getpid() % 100 if domain is None else domain, time.monotonic(), [0]
+    number, began, reached = domain_of(domain), time.monotonic(), [0]
     with Processes(nodes, out.resolve(), number) as processes, Session(processes) as session, console.progress(BARS) as step:
 
         def advance(done: float) -> None:

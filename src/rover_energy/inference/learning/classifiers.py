@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,23 +110,21 @@ def _train_rectified(network: Any, data: Data, seed: int, epochs: int) -> Any:
 
 def train_flat(data: Data, seed: int, epochs: int = 8) -> Any:
     """The network of matrix products, trained with the labels."""
-    seeded(seed)
-    network = build_flat()
-    for layer in network:
-        if hasattr(layer, "reset_parameters"):
-            layer.reset_parameters()
-    train(network, network.parameters(), data.x, data.y, epochs=epochs, rate=1e-3, seed=seed)
-    return network.eval()
+    return _from_labels(build_flat, data, seed, epochs, 1e-3)
 
 
 def train_swift(data: Data, seed: int, epochs: int = 15) -> Any:
     """Swift, trained with the labels alone: seconds, where there is no time for a teacher."""
+    return _from_labels(build_swift, data, seed, epochs, 3e-3)
+
+
+def _from_labels(build: Callable[[], Any], data: Data, seed: int, epochs: int, rate: float) -> Any:
     seeded(seed)
-    network = build_swift()
+    network = build()
     for layer in network:
         if hasattr(layer, "reset_parameters"):
             layer.reset_parameters()
-    train(network, network.parameters(), data.x, data.y, epochs=epochs, rate=3e-3, seed=seed)
+    train(network, network.parameters(), data.x, data.y, epochs=epochs, rate=rate, seed=seed)
     return network.eval()
 
 
