@@ -67,6 +67,18 @@ def test_saving_takes_the_cheapest_and_defers_the_rest() -> None:
     assert set(names(m.step(0.0)[0])) == {"map-small", "hazard-floor"}
 
 
+def test_a_large_run_is_reserved_and_quoted_by_its_price() -> None:
+    """1 J for 16 units, three quarters of it fixed: 256 cost 4.75 J and not 16 J, so that they fit, and in 0.95 s."""
+    made = store().with_variant(
+        replace(store()["map-large"], energy=1.0 / 16.0, energy_high=1.2 / 16.0, batch=16, fixed_share=0.75, latency=0.2)
+    )
+    m = Manager(made, Budget(FLOOR))
+    m.receive(grant(energy=floor_energy(FLOOR, 2.0) + 5.8, power=20.0), 0.0)
+    (start,), _ = m.submit(request("a", "map", amount=256.0, deadline=1.0), 0.0) or m.step(0.0)
+    assert (start.variant.name, start.energy, start.until) == ("map-large", pytest.approx(5.7), pytest.approx(0.95))
+    assert m.finish("a", Energy(4.7, Provenance.MEASURED), 0.5).quoted == pytest.approx(4.75)
+
+
 def test_what_can_wait_waits_for_surplus_or_its_last_moment() -> None:
     m = manager()
     m.submit(request("b", "log", deferrable=True, deadline=100.0), 0.0)

@@ -15,7 +15,7 @@ class TaskDemand:
     """What one task wants. count : units of work that the energy must serve. weight : worth of one answer of quality 1.
 
     deadline : longest time from request to answer [s]. at_a_time : units that the power must carry over a period, where
-    these are others; NaN: `count`.
+    these are others; NaN: `count`. runs : amounts of the runs that are known of these units; the rest comes in batches.
     """
 
     task: str
@@ -23,11 +23,26 @@ class TaskDemand:
     weight: float = 1.0
     deadline: float = math.inf
     at_a_time: float = math.nan
+    runs: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (0.0 <= self.count < math.inf and 0.0 <= self.weight < math.inf and self.deadline > 0.0):
             value = (self.count, self.weight, self.deadline)
             raise InputError("task", self.task, "count, weight or deadline is NaN or out of range", "give 0 or more", value)
+
+    def energy(self, variant: Variant) -> float:
+        """Median energy of all units with a variant [J]."""
+        return sum(variant.energy_of(n) for n in self.runs) + (self.count - sum(self.runs)) * variant.energy
+
+    def lasting(self, variant: Variant) -> float:
+        """Time of the longest run [s]."""
+        return max((variant.seconds_of(n) for n in self.runs), default=variant.latency)
+
+    def busy(self, variant: Variant) -> float:
+        """Time that the runs of a period take together [s]."""
+        units = self.count if math.isnan(self.at_a_time) else self.at_a_time
+        rest = (units - sum(self.runs)) / variant.batch
+        return sum(variant.seconds_of(n) for n in self.runs) + rest * variant.latency
 
 
 @dataclass(frozen=True)
@@ -45,11 +60,10 @@ def options(
 ) -> list[tuple[Variant | None, float, float, float]]:
     """(variant, energy, power, worth) of every way to serve a task in time, and of not serving it."""
     found: list[tuple[Variant | None, float, float, float]] = [(None, 0.0, 0.0, 0.0)]
-    units = demand.count if math.isnan(demand.at_a_time) else demand.at_a_time
     for v in variants:
-        if v.priced and v.latency <= demand.deadline and v.peak_power <= power:
-            share = 1.0 if period is None else units * v.latency / period
-            found.append((v, demand.count * v.energy, share * v.peak_power, demand.weight * demand.count * v.quality))
+        if v.priced and demand.lasting(v) <= demand.deadline and v.peak_power <= power:
+            share = 1.0 if period is None else demand.busy(v) / period
+            found.append((v, demand.energy(v), share * v.peak_power, demand.weight * demand.count * v.quality))
     return found
 
 

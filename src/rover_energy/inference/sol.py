@@ -213,7 +213,7 @@ class Sol:
 
     def _course(self, start: Start, now: float) -> tuple[float, str, float, bool]:
         """When a run ends, what it takes by then, and whether it is stopped because its reservation is used up."""
-        wanted = start.variant.energy * start.request.amount * self.script.luck[start.request.name]
+        wanted = start.variant.energy_of(start.request.amount) * self.script.luck[start.request.name]
         taken = min(wanted, start.energy)
         seconds = taken / (LOAD * start.variant.peak_power)
         return now + seconds, start.request.name, taken, taken < wanted

@@ -83,7 +83,7 @@ class TerrainClassifier(ros.Part):
         amount = len(centres)
         corner = tuple(float(v) - 0.5 * stride for v in centres[0])
         return Spent(
-            quality=variant.quality, operations=variant.operations * amount, quoted=variant.energy * amount,
+            quality=variant.quality, operations=variant.operations * amount, quoted=variant.energy_of(amount),
             then=lambda: self.publish(permit, header, corner, stride, scores, known),
         )  # fmt: skip
 

@@ -42,7 +42,9 @@ REHEARSAL = Place(0.8, 1.6, 0.2, 0.2, 0.05, 0.3)  # what Earth takes the place f
 TUNING, TEACHING, LABELLED = 3e-4, 1e-3, 1e-3  # rates
 TEACHING_EPOCHS = 10
 UNIT = 0.1  # [s] of processor time
-PRICE = ("energy", "energy_high", "energy_provenance", "energy_detail", "peak_power", "latency", "operations", "batch")
+PRICE = (
+    "energy", "energy_high", "energy_provenance", "energy_detail", "peak_power", "latency", "operations", "batch", "fixed_share",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
