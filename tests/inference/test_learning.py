@@ -89,6 +89,15 @@ def test_a_budget_keeps_spikes_down(data: classifiers.Data, network) -> None:  #
     assert made.operations(data.x[:1]) == classifiers.operations(network)
 
 
+def test_the_budget_holds_for_the_last_of_the_ladder(data: classifiers.Data, network) -> None:  # type: ignore[no-untyped-def]
+    """What comes before it learns as if there were none; what the build makes holds it."""
+    free, bound = (spiking.iterate(network, data, 0, ((2, 1), (1, 4)), 500, budget=b) for b in (float("inf"), spiking.BUDGET))
+    assert all(torch.equal(a, b) for a, b in zip(free[2].weights, bound[2].weights, strict=True))
+    spent = [spiking.energy(made[1], network, data.test_x)["conservative"] for made in (free, bound)]
+    whole = spiking.energy(bound[1], network, data.test_x)["ann"]
+    assert spent[1] < 1.2 * spiking.BUDGET * whole < spent[0]
+
+
 def test_quantised_activations(data: classifiers.Data, network) -> None:  # type: ignore[no-untyped-def]
     fine = activations.Quantised(network, activations.calibrate(network, data.x, 12), 12)
     assert torch.allclose(fine(data.x[:50]), network(data.x[:50]), atol=0.05)

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 
 from rover_energy.inference.figures.figure import Figure
 from rover_energy.inference.figures.terrain_networks import terrain
-from rover_energy.inference.learning.spiking import convert, energy, iterate, quality, retrain
+from rover_energy.inference.learning.spiking import BUDGET, COUNT, LADDER, convert, energy, iterate, quality, retrain
 from rover_energy.inference.learning.tools import accuracy
 
-LADDER = ((5, 3), (3, 2), (2, 2), (1, 8))
-DIRECT = 8  # epochs of the baseline
-BUDGET = 0.066  # of the energy of the network with ReLU, at T = 1, every pooled spike counted by itself; also for the baseline
-COUNT = 3000  # patches
+DIRECT = LADDER[-1][1]  # epochs of the baseline, under the same budget of spikes: as many as the last of the ladder
 
 
 def one_seed(seed: int) -> dict[str, float]:

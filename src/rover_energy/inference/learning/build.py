@@ -22,7 +22,7 @@ from rover_energy.inference.learning.classifiers import (
     train_swift,
 )
 from rover_energy.inference.learning.export import Session, write_int8, write_onnx
-from rover_energy.inference.learning.spiking import AC, MAC, Spiking, energy, iterate
+from rover_energy.inference.learning.spiking import AC, BUDGET, COUNT, LADDER, MAC, Spiking, energy, iterate
 from rover_energy.inference.learning.tools import logits_of
 from rover_energy.inference.metering import CORE_POWER, calls_in_turn, linear_price
 from rover_energy.inference.store import Store, write_store
@@ -32,7 +32,6 @@ from rover_energy.inference.variant import Variant, digest, wilson
 ROOM = "rover_energy.inference.learning"
 TASK, BATCH = "terrain_class", 16
 SIZES, CALLS = (1, BATCH, 16 * BATCH), 40  # patches of the calls by which a network is priced, and how many of each
-LADDER, COUNT = ((5, 3), (3, 2), (2, 2), (1, 6)), 3000
 QUICK = 4000  # patches for a build in a hurry
 CORE_LATENCY = 1e-9  # [s] per addition of a spiking network: an assumption about hardware that is not here
 #: Modules of this room and their producers, each `(folder, seed, began) -> list[Variant]`.
@@ -79,7 +78,7 @@ def build_terrain(folder: Path, seed: int, began: Began = lambda _: None, *, qui
         networks = (("swift", distil_swift(data, large, seed)), ("flat", train_flat(data, seed)), ("super", large))
         variants = [v for name, network in networks for v in exported(folder, name, network, data, source)]
         began("terrain: spikes")
-        for steps, spiking in iterate(large, data, seed, LADDER, COUNT).items():
+        for steps, spiking in iterate(large, data, seed, LADDER, COUNT, budget=BUDGET).items():
             variants.append(spiking_variant(spiking, steps, large, data, source))
         began("terrain: activations")
         deep = Quantised(large, calibrate(large, data.calibration_x[:500], 3), 3, 2, 0.5)

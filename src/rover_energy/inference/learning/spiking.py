@@ -27,6 +27,10 @@ SURROGATE = 0.3  # height of the triangle that stands for the derivative of a sp
 PERCENTILE = 0.90  # of pre-activations, for the first thresholds
 POOLED = 4  # spikes that an average pool of 2 x 2 hands on, counted one by one
 PRESSURE = 30.0  # weight of spikes above their budget against cross-entropy
+LADDER = ((5, 3), (3, 2), (2, 2), (1, 8))  # time steps and epochs
+COUNT = 3000  # patches to train with
+BUDGET = 0.066
+"""Energy at the last of the ladder over that of the network with ReLU, every pooled spike counted by itself: a ratio of 15."""
 
 
 @cache
