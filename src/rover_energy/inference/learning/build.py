@@ -22,7 +22,7 @@ from rover_energy.inference.learning.classifiers import (
     train_swift,
 )
 from rover_energy.inference.learning.export import Session, write_int8, write_onnx
-from rover_energy.inference.learning.spiking import AC, BUDGET, COUNT, LADDER, MAC, Spiking, energy, iterate
+from rover_energy.inference.learning.spiking import AC, BUDGET, LADDER, MAC, Spiking, energy, iterate
 from rover_energy.inference.learning.tools import logits_of
 from rover_energy.inference.metering import CORE_POWER, calls_in_turn, linear_price
 from rover_energy.inference.store import Store, write_store
@@ -78,7 +78,7 @@ def build_terrain(folder: Path, seed: int, began: Began = lambda _: None, *, qui
         networks = (("swift", distil_swift(data, large, seed)), ("flat", train_flat(data, seed)), ("super", large))
         variants = [v for name, network in networks for v in exported(folder, name, network, data, source)]
         began("terrain: spikes")
-        for steps, spiking in iterate(large, data, seed, LADDER, COUNT, budget=BUDGET).items():
+        for steps, spiking in iterate(large, data, seed, LADDER, budget=BUDGET).items():
             variants.append(spiking_variant(spiking, steps, large, data, source))
         began("terrain: activations")
         deep = Quantised(large, calibrate(large, data.calibration_x[:500], 3), 3, 2, 0.5)
