@@ -60,6 +60,8 @@ class Manager:
         self.waiting: dict[str, Request] = {}
         self.running: dict[str, Start] = {}
         self.receipts: list[Receipt] = []
+        self._choice: tuple[tuple[float, ...], dict[str, Variant | None]] = ((), {})
+        self.usual: dict[str, float] = {}  # task: time from request to deadline of its latest request [s]
 
     # ------------------------------------------------------------------------------------------------------- incoming
 
@@ -79,6 +81,7 @@ class Manager:
             self.receipts.append(_refused(request, now, problem))
         else:
             self.waiting[request.name] = request
+            self.usual[request.task] = request.deadline - request.stamp
         return problem
 
     def receive(self, grant: Grant, now: float) -> list[Start]:
@@ -198,6 +201,12 @@ class Manager:
         grant = self.budget.grant
         if grant is None:
             return {}
+        state = (now, grant.sequence, self.budget.energy_left, float(len(self.waiting)), float(len(self.running)))
+        if state != self._choice[0]:  # many requests may wait in one step
+            self._choice = state, self._chosen(grant, now)
+        return self._choice[1]
+
+    def _chosen(self, grant: Grant, now: float) -> dict[str, Variant | None]:
         period = max(0.0, min(grant.stamp + self.horizon, grant.valid_until) - now)
         demands = [self._expected(task, period) for task in self.store.tasks]
         wanted = [d for d in demands if d.count > 0.0]
@@ -217,8 +226,12 @@ class Manager:
         count, at_a_time = waiting + rate * period, waiting + rate * max(self.horizon, 1.0)
         weights = [r.weight for r in mine] or [weight]
         left = min((r.deadline - self.budget.now for r in mine), default=math.inf)
-        runs = tuple(r.amount for r in mine)
-        return TaskDemand(task, count, sum(weights) / len(weights), max(left / self.slack, 1e-9), at_a_time, runs)
+        patience, floor = self.usual.get(task, math.inf) - self.patience, self.store.floor
+        fallback = floor.quality if floor is not None and floor.task == task else 0.0
+        return TaskDemand(
+            task, count, sum(weights) / len(weights), max(left / self.slack, 1e-9), at_a_time, patience, fallback,
+            tuple(r.amount for r in mine),
+        )  # fmt: skip
 
     def _start_urgent(self, request: Request, now: float, grant: Grant) -> Start | None:
         """With the chosen variant, or with a cheaper one when it is the last moment at which that can still be in time.
