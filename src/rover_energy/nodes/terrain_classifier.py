@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rover_energy.errors import InputError
 from rover_energy.inference.learning.export import Session
 from rover_energy.inference.store import read_store
-from rover_energy.inference.tasks.terrain_patches import CLASSES, HAZARDS, SIDE, cut_patches
+from rover_energy.inference.tasks.terrain_patches import CHANNELS, CLASSES, HAZARDS, SIDE, cut_patches
 from rover_energy.nodes import ros
 from rover_energy.nodes.inference_settings import TerrainClassParameters
 from rover_energy.nodes.plan_folder import read_world
@@ -38,8 +38,9 @@ class TerrainClassifier(ros.Part):
         if not self.variants:
             raise InputError(p.store, TASK, "has no variant that runs here", "build one: rover-energy infer build --out DIR")
         self.session = cache(lambda name: Session(folder / self.variants[name].artefact))
-        for name in self.variants:
-            self.session(name)  # a missing package or a broken file is said now
+        blank = np.zeros((p.across**2, CHANNELS, SIDE, SIDE), dtype=np.float32)
+        for name in self.variants:  # a missing package or a broken file is said now, and no run pays for a first call
+            self.session(name)(blank)
         self.world = read_world(p.folder)
         self.stride = 0.5 * SIDE * p.spacing  # what a run needs and does not change is made now: a run's energy is counted
         along = self.stride * (np.arange(p.across) - (p.across - 1) / 2.0)
