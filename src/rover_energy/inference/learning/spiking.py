@@ -28,7 +28,8 @@ SURROGATE = 0.3  # height of the triangle that stands for the derivative of a sp
 PERCENTILE = 0.90  # of pre-activations, for the first thresholds
 POOLED = 4  # spikes that an average pool of 2 x 2 hands on, counted one by one
 PRESSURE = 30.0  # weight of spikes above their budget against cross-entropy
-LADDER = ((5, 1), (3, 1), (2, 1), (1, 5))  # time steps and epochs
+LADDER = ((5, 1), (3, 1), (2, 2), (1, 5))  # time steps and epochs
+RATE = 2e-3  # first rate of each
 BUDGET = 0.07
 """Energy at one step over that of the network with ReLU, every pooled spike counted by itself: a ratio of 14 and more."""
 BUDGETED = 2  # time steps from which a budget holds
@@ -162,7 +163,7 @@ def retrain(network: Spiking, data: Data, seed: int, epochs: int, *, budget: flo
         taken = first + sum(c * s for c, s in zip(costs.conservative, spikes, strict=True))
         return wrong + PRESSURE * torch.clamp(taken - budget, min=0.0)
 
-    train(network.answer, network.weights, data.x, data.y, epochs=epochs, rate=1e-3, seed=seed, loss=loss)
+    train(network.answer, network.weights, data.x, data.y, epochs=epochs, rate=RATE, seed=seed, loss=loss)
     return network
 
 
