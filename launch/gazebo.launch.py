@@ -25,8 +25,10 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 
+from rover_energy.errors import RoverEnergyError
 from rover_energy.nodes.deployment import gazebo_graph, write_plan_world
 from rover_energy.nodes.graph import begin_anew
+from rover_energy.nodes.inference_graph import usable_store
 from rover_energy.simulation.gazebo import WORLD_NAME, Spawn
 
 #: name, default (None: must be given), description
@@ -35,6 +37,7 @@ ARGUMENTS = (
     ("out", None, "folder for gazebo/ and bag/; must not hold a bag yet"),
     ("name", "rover", "name of the model in Gazebo"),
     ("pace", "1.0", "simulated over real time; less than 1 where the machine is too slow for the nodes to answer in time"),
+    ("inference", "", "store of variants for networks on the bus, see rover-energy infer build; empty: none"),
     ("headless", "false", "true: server only, no window"),
     ("gz_args", "", "more arguments for gz sim"),
 )
@@ -53,11 +56,20 @@ def spawn_arguments(name: str, model: Path, spawn: Spawn) -> list[str]:
     return words
 
 
+def store(values: dict[str, str]) -> Path | None:
+    """The store of variants that is asked for; the log has the nodes that it cannot serve. Raises InputError."""
+    if not values.get("inference"):
+        return None
+    say = lambda text: print(f"gazebo.launch.py: {text}", file=sys.stderr)  # noqa: E731
+    return usable_store(Path(values["inference"]), Path(values["plan"]), say)
+
+
 def commands(values: dict[str, str]) -> dict[str, list[str]]:
-    """Command lines of the nodes and of the commander, by name."""
+    """Command lines of the nodes and of the commander, by name. Raises InputError."""
     plan, out = Path(values["plan"]).resolve(), Path(values["out"]).resolve()
     commander = [sys.executable, "-m", "rover_energy.nodes.commander", f"--plan={plan}", f"--out={out}"]
-    return {**{node.name: node.command() for node in gazebo_graph(plan, out / "bag")}, "commander": commander}
+    nodes = gazebo_graph(plan, out / "bag", store(values))
+    return {**{node.name: node.command() for node in nodes}, "commander": commander}
 
 
 def _gazebo(arguments: str) -> IncludeLaunchDescription:
@@ -74,7 +86,12 @@ def _start(context, *_, **__):
 
     values = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
     where = Path(values["plan"]), Path(values["out"]) / "gazebo"
-    files, spawn = write_plan_world(*where, name=values["name"], pace=float(values["pace"]))
+    try:
+        lines = commands(values)
+        files, spawn = write_plan_world(*where, name=values["name"], pace=float(values["pace"]))
+    except RoverEnergyError as error:
+        print(f"gazebo.launch.py: {error}", file=sys.stderr)
+        return [EmitEvent(event=Shutdown(reason=str(error)))]
     begin_anew(Path(values["out"]).resolve() / "bag")
     headless = values["headless"].lower() == "true"
     server = _gazebo(gazebo_arguments(files["world"].resolve(), headless=headless, more=values["gz_args"]))
@@ -83,7 +100,7 @@ def _start(context, *_, **__):
                   arguments=spawn_arguments(values["name"], model, spawn))  # fmt: skip
     bridge = Node(package="ros_gz_bridge", executable="parameter_bridge", name="gazebo_bridge", output="screen",
                   parameters=[{"config_file": str(files["bridge"].resolve())}])  # fmt: skip
-    nodes = [ExecuteProcess(cmd=command, name=name, output="screen") for name, command in commands(values).items()]
+    nodes = [ExecuteProcess(cmd=command, name=name, output="screen") for name, command in lines.items()]
     ended = OnProcessExit(target_action=nodes[-1], on_exit=[EmitEvent(event=Shutdown(reason="the drive has ended"))])
     spawned = OnProcessExit(target_action=create, on_exit=nodes)  # no time passes for the drive before the rover stands
     return [server, bridge, create, RegisterEventHandler(spawned), RegisterEventHandler(ended)]

@@ -17,8 +17,9 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 
+from rover_energy.errors import RoverEnergyError
 from rover_energy.nodes.graph import MIDDLEWARE, begin_anew, simulation_graph
-from rover_energy.nodes.inference_graph import store_of
+from rover_energy.nodes.inference_graph import usable_store
 
 #: name, default (None: must be given), description
 ARGUMENTS = (
@@ -31,19 +32,30 @@ ARGUMENTS = (
 )
 
 
+def store(values: dict[str, str]) -> Path | None:
+    """The store of variants that is asked for; the log has the nodes that it cannot serve. Raises InputError."""
+    if not values.get("inference"):
+        return None
+    say = lambda text: print(f"simulation.launch.py: {text}", file=sys.stderr)  # noqa: E731
+    return usable_store(Path(values["inference"]), Path(values["plan"]), say)
+
+
 def commands(values: dict[str, str]) -> dict[str, list[str]]:
-    """Command lines of the nodes and of the commander, by name."""
+    """Command lines of the nodes and of the commander, by name. Raises InputError."""
     plan, out = Path(values["plan"]).resolve(), Path(values["out"]).resolve()
-    store = store_of(Path(values["inference"])) if values.get("inference") else None
-    nodes = simulation_graph(
-        plan, out / "bag", simulator=values["simulator"], pace=float(values["pace"]), inference=store
-    )
+    simulated = {"simulator": values["simulator"], "pace": float(values["pace"])}
+    nodes = simulation_graph(plan, out / "bag", inference=store(values), **simulated)
     commander = [sys.executable, "-m", "rover_energy.nodes.commander", f"--plan={plan}", f"--out={out}"]
     return {**{node.name: node.command() for node in nodes}, "commander": commander}
 
 
 def _start(context, *_, **__):
     values = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
+    try:
+        lines = commands(values)
+    except RoverEnergyError as error:
+        print(f"simulation.launch.py: {error}", file=sys.stderr)
+        return [EmitEvent(event=Shutdown(reason=str(error)))]
     begin_anew(Path(values["out"]).resolve() / "bag")
     again = values["respawn"].lower() == "true"
     started = [
@@ -51,7 +63,7 @@ def _start(context, *_, **__):
             cmd=command, name=name, output="screen", additional_env=MIDDLEWARE, respawn=again and name != "commander",
             respawn_delay=0.1,
         )
-        for name, command in commands(values).items()
+        for name, command in lines.items()
     ]
     ended = OnProcessExit(target_action=started[-1], on_exit=[EmitEvent(event=Shutdown(reason="the drive has ended"))])
     return [*started, RegisterEventHandler(ended)]

@@ -15,12 +15,20 @@ import yaml
 from node_cases import ROOT
 
 from rover_energy.nodes import policy
+from rover_energy.nodes.inference_settings import INFERENCE
 from rover_energy.nodes.settings import ALL
-from rover_energy.nodes.topics import BY_NAME, QOS, TOPICS
+from rover_energy.nodes.topics import BY_NAME, INFERENCE_TOPICS, QOS, TOPICS
 
 DEPLOY = ROOT / "deploy"
 NODES = ROOT / "src" / "rover_energy" / "nodes"
-MODULES = {"power_monitor": ("monitor_node",), "commander": ("session",), "power": ("power_node", "forecast_messages")}
+CONTRACT = (*TOPICS, *INFERENCE_TOPICS)
+EXACT = {"grid_map", "grid_map_energy"}  # not of the contract: where grid_map_msgs is installed
+SPENDERS = {name for name in INFERENCE if "Spender(" in (NODES / f"{name}.py").read_text(encoding="utf-8")}
+MODULES = {
+    "power_monitor": ("monitor_node",), "commander": ("session",), "power": ("power_node", "forecast_messages", "inference_bus"),
+    "drive": ("drive_node", "grant_messages"), **{name: (name,) for name in INFERENCE},
+    **{name: (name, "spender") for name in SPENDERS},
+}  # fmt: skip
 DURABLE = {True: "Transient Local", False: "Volatile"}
 RVIZ = {
     "rviz_default_plugins/Path": "nav_msgs/msg/Path", "rviz_default_plugins/Odometry": "nav_msgs/msg/Odometry",
@@ -45,9 +53,25 @@ def test_the_policy_is_what_the_contract_gives() -> None:
 def test_every_publisher_of_the_contract_may_publish_and_nobody_else(profiles: dict[str, ElementTree.Element]) -> None:
     for name, profile in profiles.items():
         said = set(names(profile, "topics", "publish")) - {*policy.COMMON, "~/transition_event"}
-        everybody = {topic.name for topic in TOPICS if topic.publisher == policy.EVERY and policy.beats(name)}
-        assert said == {topic.name for topic in TOPICS if topic.publisher == name} | everybody
-    assert {t.publisher for t in TOPICS} - {policy.EVERY} <= set(profiles) <= {*ALL, "commander"}
+        everybody = {topic.name for topic in CONTRACT if topic.publisher == policy.EVERY and policy.beats(name)}
+        spent = {"inference_run", "inference_receipt"} if name in SPENDERS else set()
+        reports = {"/diagnostics"} if name in ("telemetry_sentinel", "energy_accountant") else set()
+        mine = {topic.name for topic in CONTRACT if topic.publisher == name}
+        assert said - EXACT == mine | everybody | spent | reports
+    assert {t.publisher for t in CONTRACT} - {policy.EVERY, policy.NETWORKS} <= set(profiles) <= {*ALL, *INFERENCE, "commander"}
+
+
+def test_who_publishes_besides_the_contract(profiles: dict[str, ElementTree.Element]) -> None:
+    """By the code: `publisher("...")`, `create_publisher(kind, EXACT, ...)` and names that are looked up in a tuple."""
+    for name in INFERENCE:
+        text = "".join((NODES / f"{module}.py").read_text(encoding="utf-8") for module in MODULES[name])
+        known = {topic.name for topic in CONTRACT} | EXACT
+        found = set(re.findall(r'publisher\("([/\w]+)"\)', text))
+        for group in re.findall(r"(?:self|part)\.publisher\(name\) for name in \(([^)]*)\)", text):
+            found |= set(re.findall(r'"([/\w]+)"', group))
+        found |= set(re.findall(r'^EXACT = "(\w+)"', text, re.MULTILINE))
+        said = set(names(profiles[name], "topics", "publish")) & known - {"heartbeat"}
+        assert said == found, name
 
 
 def heard_in(module: str) -> set[str]:
@@ -59,6 +83,8 @@ def heard_in(module: str) -> set[str]:
         called = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         if called in ("subscribe", "watch") and isinstance(call.args[0], ast.Constant):
             found.add(str(call.args[0].value))
+    if module == "log_analyst":  # in a loop over their names
+        found |= set(re.findall(r'"([/\w]+)"', re.findall(r"for topic in \(([^)]*)\):", text)[0]))
     if module == "session":
         found |= set(re.findall(r'for topic in \("(\w+)", "(\w+)"\)', text)[0])
     return found
@@ -72,15 +98,18 @@ def test_what_a_node_hears_it_may_hear_and_no_more(profiles: dict[str, ElementTr
 
 
 def test_the_recorder_hears_everything(profiles: dict[str, ElementTree.Element]) -> None:
-    assert {topic.name for topic in TOPICS} <= set(names(profiles["recorder"], "topics", "subscribe"))
+    assert {topic.name for topic in CONTRACT} <= set(names(profiles["recorder"], "topics", "subscribe"))
 
 
 def test_services_and_actions_are_those_of_the_code(profiles: dict[str, ElementTree.Element]) -> None:
-    code = "".join(path.read_text(encoding="utf-8") for path in NODES.glob("*_node.py"))
-    offered = set(re.findall(r'create_service\((?:kind|[^\n]*?srv"\)\.\w+), "(\w+)"', code))
-    run = set(re.findall(r'"(plan_traverse|drive_traverse)"', code))
+    files = [*NODES.glob("*_node.py"), *(NODES / f"{name}.py" for name in INFERENCE)]
+    code = "".join(path.read_text(encoding="utf-8") for path in files)
+    offered = set(re.findall(r'create_service\((?:kind|services\.\w+|[^\n]*?srv"\)\.\w+), "(\w+)"', code))
+    run = set(re.findall(r'"(plan_traverse|drive_traverse|train_variant|log_query)"', code))
     assert {name for listed in policy.SERVICES.values() for name in listed} == offered
     assert {name for listed in policy.ACTIONS.values() for name in listed} == run
+    spending = {name for name, profile in profiles.items() if "reserve_inference" in names(profile, "services", "request")}
+    assert spending == {*SPENDERS, "commander"}
     client = profiles["commander"]
     assert set(names(client, "actions", "call")) == run
     assert offered <= set(names(client, "services", "request"))

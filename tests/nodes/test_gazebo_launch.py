@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from node_cases import ROOT, needs_ros
 
+from rover_energy.errors import InputError
+from rover_energy.inference.store import Store, write_store
+from rover_energy.inference.variant import Variant
 from rover_energy.nodes.deployment import write_plan_world
 from rover_energy.nodes.graph import simulation_graph
 from rover_energy.simulation.gazebo import WORLD_NAME, Spawn
@@ -51,6 +54,39 @@ def test_gazebo_starts_the_same_nodes(load: Any, tmp_path: Path) -> None:
     assert "rover_energy.nodes.gazebo_base" in found["simulator"]
     assert list(found)[-1] == "commander"
     assert all("use_sim_time:=true" in line for name, line in found.items() if name in ("power", "drive", "simulator"))
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> Path:
+    """A store, and the part of a plan's folder that says what it may draw."""
+    priced = {"energy": 0.1, "energy_high": 0.2, "energy_provenance": "cpu_time_model", "quality": 0.5}
+    write_store(tmp_path / "variants.yaml", Store.of([Variant(name="v", task="terrain_class", **priced)]))
+    (tmp_path / "rover.yaml").write_text("loads: {inference_power: 20.0}\n", encoding="utf-8")
+    (tmp_path / "mission.yaml").write_text("{}\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["gazebo.launch.py", "rover.launch.py", "simulation.launch.py"])
+def test_networks_are_started_and_the_rest_is_said(load: Any, networks: Path, name: str, capsys: Any) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'rover-energy[infer]'")
+    values = {"plan": str(networks), "out": str(networks / "out"), "inference": str(networks), "drive": "false", "pace": "1",
+              "simulator": "loopback", "hardware": str(ROOT / "config" / "hardware_example.yaml")}  # fmt: skip
+    found, without = (load(name).commands({**values, "inference": place}) for place in (str(networks), ""))
+    assert set(found) - set(without) == {"inference_manager", "energy_accountant", "terrain_classifier"}
+    assert "grants:=true" in found["power"]
+    assert f'store:="{networks / "variants.yaml"}"' in found["terrain_classifier"]
+    assert any(word.startswith("optional:=") for word in found["supervisor"])
+    assert "inference:=true" in found["recorder"]
+    assert "grants:=true" not in without["power"]
+    said = capsys.readouterr().err
+    assert f"{name}: log_analyst is not started: the store has no metered variant of log_query" in said
+    simulated = "rover" not in name
+    assert any(word.startswith("lead:=") for word in found["inference_manager"]) == simulated, "a rover's runs begin at once"
+    if not simulated:
+        assert "odom:=/localization/odometry" in found["terrain_classifier"]
+    (networks / "rover.yaml").write_text("loads: {inference_power: 5.0}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="inference_power"):
+        load(name).commands(values)
 
 
 def test_arguments_of_gazebo_and_of_the_spawner(load: Any) -> None:

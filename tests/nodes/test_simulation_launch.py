@@ -57,6 +57,8 @@ def test_with_a_store_networks_are_started(launch_file: Any, tmp_path: Path) -> 
 
     priced = {"energy": 0.1, "energy_high": 0.2, "energy_provenance": "cpu_time_model", "quality": 0.5}
     write_store(tmp_path / "variants.yaml", Store.of([Variant(name="v", task="terrain_class", **priced)]))
+    (tmp_path / "rover.yaml").write_text("loads: {inference_power: 20.0}\n", encoding="utf-8")
+    (tmp_path / "mission.yaml").write_text("{}\n", encoding="utf-8")
     values = {"plan": str(tmp_path), "out": str(tmp_path), "simulator": "loopback", "pace": "0", "inference": str(tmp_path)}
     found = launch_file.commands(values)
     assert f'store:="{tmp_path / "variants.yaml"}"' in found["inference_manager"]

@@ -18,7 +18,7 @@ NOT_STARTED = ("planner", "battery_lint")
 def test_table_is_consistent() -> None:
     assert len(BY_NAME) == len(TOPICS) + len(INFERENCE_TOPICS)
     assert {topic.publisher for topic in TOPICS} <= {*ALL, "every node"}
-    assert {topic.publisher for topic in INFERENCE_TOPICS} <= set(INFERENCE) | {"power"}
+    assert {topic.publisher for topic in INFERENCE_TOPICS} <= set(INFERENCE) | {"power", "every network"}
     assert {topic.qos for topic in TOPICS} == set(QOS)
     assert all(len(topic.description) > 10 for topic in TOPICS)
     assert [topic.name for topic in TOPICS if topic.name.startswith("/")] == ["/clock", "/diagnostics"]

@@ -90,13 +90,14 @@ def perform(
     """Start the graph, drive, record, sum up into drive.json. Raises InputError and what the session raises."""
     from rover_energy.cli.output import plain
     from rover_energy.nodes.graph import begin_anew, simulation_graph
+    from rover_energy.nodes.inference_graph import usable_store
     from rover_energy.nodes.processes import Processes
     from rover_energy.nodes.session import Session
     from rover_energy.nodes.summary import summarise
 
     bag = prepare(plan, out, simulator)
     if inference is not None:
-        inference = _store(console, inference, plan)
+        inference = usable_store(inference, plan, lambda text: console.say(f"rover-energy: {text}"))
     nodes = simulation_graph(
         plan.resolve(), bag.resolve(), simulator=simulator.value, pace=pace, inference=inference, grant_share=grant_share,
         **(truth or {}),
@@ -117,18 +118,6 @@ def perform(
         summary["picture"] = _draw(plan, bag, out / "rover.png", console)
     (out / "drive.json").write_text(json.dumps(plain(summary), indent=1) + "\n", encoding="utf-8")
     return summary
-
-
-def _store(console: Console, place: Path, plan: Path) -> Path:
-    """The store, checked against the plan; says which nodes it cannot serve. Raises InputError."""
-    from rover_energy.nodes.inference_graph import check_floor, choose, store_of
-
-    path = store_of(place)
-    check_floor(plan)
-    _, why = choose(path, plan)
-    for name, text in why.items():
-        console.say(f"rover-energy: {name} is not started: {text}")
-    return path
 
 
 def prepare(plan: Path, out: Path, simulator: Engine) -> Path:

@@ -35,11 +35,14 @@ def write_plan_world(plan: Path, out: Path, *, name: str = "rover", pace: float 
     return files, spawn_pose(heightmap(world.terrain), world.surface, geometry, pose)
 
 
-def gazebo_graph(plan: Path, bag: Path) -> list[Node]:
-    """The nodes of a drive in Gazebo: those of a simulated drive, with Gazebo's base in the simulator's place."""
+def gazebo_graph(plan: Path, bag: Path, inference: Path | None = None) -> list[Node]:
+    """The nodes of a drive in Gazebo: those of a simulated drive, with Gazebo's base in the simulator's place.
+
+    inference : store of variants; then networks run on the bus.
+    """
     folder = {"folder": str(plan)}
     made = []
-    for node in simulation_graph(plan, bag, simulator="mujoco"):  # Gazebo's wheels too stand on the raw ground
+    for node in simulation_graph(plan, bag, simulator="mujoco", inference=inference):  # its wheels too stand on raw ground
         if node.name == SIMULATOR:
             node = replace(node, module="gazebo_base", parameters=folder)
         elif "stale" in node.parameters:
@@ -48,20 +51,24 @@ def gazebo_graph(plan: Path, bag: Path) -> list[Node]:
     return made
 
 
-def rover_graph(plan: Path, bag: Path, hardware: Hardware) -> list[Node]:
+def rover_graph(plan: Path, bag: Path, hardware: Hardware, inference: Path | None = None) -> list[Node]:
     """The nodes on a rover, by the wall clock and with the hardware's topics.
 
-    No simulator, `power_state` no oftener than its meter, ages by the meter's period.
+    No simulator, `power_state` no oftener than its meter, ages by the meter's period. inference : store of variants; then
+    networks run on the bus, and begin at once when they may: the lead of a simulated computer is not theirs.
     """
     state = str(bag.parent.parent / BATTERY)
     changes = {"rate": hardware.power_rate, "stale": 2.0 / hardware.power_rate + 0.05, "state": state}
     remaps = {**hardware.topics, **({"__ns": hardware.namespace} if hardware.namespace else {})}
-    graph = [node for node in simulation_graph(plan, bag, simulator="mujoco") if node.name != SIMULATOR]
+    whole = simulation_graph(plan, bag, simulator="mujoco", inference=inference)
+    graph = [node for node in whole if node.name != SIMULATOR]
     made = []
     for node in graph:
         parameters = dict(node.parameters)
         if node.name in ("power", "drive"):
             parameters.update((name, value) for name, value in changes.items() if name in parameters)
+        if node.name == "inference_manager":
+            parameters.pop("lead")
         if "nodes" in parameters:  # of who brings them up
             parameters["nodes"] = ",".join(name for name in parameters["nodes"].split(",") if name != SIMULATOR)
         made.append(replace(node, parameters=parameters, remaps=remaps, simulated=False))

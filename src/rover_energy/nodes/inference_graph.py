@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,6 +61,15 @@ def missing(kind: Kind, store: Store, plan: Path) -> str:
             return f"{package} is not installed: pip install 'rover-energy[infer]'"
     absent = [name for _, name in kind.inputs if not (plan / name).is_file()]
     return f"{plan / absent[0]} is not there" if absent else ""
+
+
+def usable_store(place: Path, plan: Path, say: Callable[[str], None]) -> Path:
+    """The store, for a plan that leaves networks enough; `say` hears which nodes it cannot serve. Raises InputError."""
+    path = store_of(place)
+    check_floor(plan)
+    for name, text in choose(path, plan)[1].items():
+        say(f"{name} is not started: {text}")
+    return path
 
 
 def choose(path: Path, plan: Path) -> tuple[list[Kind], dict[str, str]]:

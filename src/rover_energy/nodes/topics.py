@@ -87,8 +87,8 @@ INFERENCE_TOPICS: tuple[Topic, ...] = (
           "what they would like to take"),
     Topic("inference_receipt", f"{INTERFACES}/msg/InferenceReceipt", "stream", 0.0, "", "inference_manager",
           "what a run has taken: from whoever ran it, and from the manager for what was refused or lost"),
-    Topic("inference_run", f"{INTERFACES}/msg/LoadCommand", "command", 0.0, "", "inference_manager",
-          "from whoever runs it: the run whose request_id is the command's name draws power_limit from the stamp for lifetime; "
+    Topic("inference_run", f"{INTERFACES}/msg/LoadCommand", "command", 0.0, "", "every network",
+          "the run whose request_id is the command's name draws power_limit from the stamp for lifetime; "
           "not enabled: it has ended at the stamp"),
     Topic("inference_stop", f"{INTERFACES}/msg/LoadCommand", "command", 0.0, "", "inference_manager",
           "the run whose request_id is the command's name must stop"),
