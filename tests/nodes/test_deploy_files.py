@@ -54,7 +54,7 @@ def test_every_publisher_of_the_contract_may_publish_and_nobody_else(profiles: d
     for name, profile in profiles.items():
         said = set(names(profile, "topics", "publish")) - {*policy.COMMON, "~/transition_event"}
         everybody = {topic.name for topic in CONTRACT if topic.publisher == policy.EVERY and policy.beats(name)}
-        spent = {"inference_run", "inference_receipt"} if name in SPENDERS else set()
+        spent = {"inference_run", "inference_receipt", "inference_idle"} if name in SPENDERS else set()
         reports = {"/diagnostics"} if name in ("telemetry_sentinel", "energy_accountant") else set()
         mine = {topic.name for topic in CONTRACT if topic.publisher == name}
         assert said - EXACT == mine | everybody | spent | reports

@@ -47,6 +47,48 @@ def test_bus_of_a_parked_rover(folder: Path) -> None:
     assert 0.0 < stored <= surplus * (1.0 + 1e-6)
 
 
+@pytest.fixture(scope="module")
+def with_power(folder: Path) -> Path:
+    """The same plan for a rover that keeps 20 W for networks, and a store."""
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'rover-energy[infer]'")
+    from small_store import small_store
+
+    (folder / "rover.yaml").write_text("loads: {base_power: 60.0, inference_power: 20.0}\n", encoding="utf-8")
+    files = ("--terrain", ROOT / "sim/worlds/crater_field.npz", "--mission", "mission.yaml", "--rover", "rover.yaml")
+    way = ("--start", "4,4,0.8", "--goal", "7,7,0.8")
+    code, _, said = command("plan", *files, *way, "--no-report", "--out", "powered", folder=folder)
+    assert code == 0, said
+    (folder / "store").mkdir()
+    small_store(folder / "store")
+    return folder
+
+
+@pytest.mark.parametrize("share", [1.0, 0.1])
+def test_networks_of_a_parked_rover(with_power: Path, share: float) -> None:
+    """Every window a look around, in time however long this machine takes; the bus carries what the receipts say."""
+    out = f"live{share:g}"
+    code, text, said = command(
+        "park", "--plan", "powered", "--seconds", 1200.0, "--window", WINDOW, "--out", out, "--domain", domain(22), "--json",
+        "--inference", "store", "--grant-share", share, folder=with_power,
+    )  # fmt: skip
+    assert code == 0, said
+    assert "log_analyst is not started: the store has no metered variant of log_query" in said
+    summary = json.loads(text)
+    found = summary["inference"]
+    assert summary["windows_over"] == summary["windows_missing"] == found["violations"] == found["unmetered"] == 0
+    assert sum(found["grants_by_mode"].values()) == found["grants"] >= 60
+    assert found["answers"] >= 50
+    assert found["in_time"] >= 0.95
+    assert found["longest_gap_s"] <= 2.0 * WINDOW + 1.0
+    assert sum(found["runs_by_mode"]["terrain_class"].values()) == found["answers"]
+    assert set(found["variants_used"]) <= {"plain", "slope"} if share == 1.0 else {"plain"}
+    assert ("slope" in found["variants_used"]) == (share == 1.0), "a tenth is for the floor only"
+    assert found["drawn_J"] == pytest.approx(found["receipts_J"], rel=1e-6)
+    joules = 60.0 * summary["windows"] * WINDOW + found["drawn_J"]
+    assert summary["consumed_Wh"] * 3600.0 == pytest.approx(joules, rel=1e-6), "granted inference is no constant load"
+
+
 def test_long_windows_are_for_the_loopback(plan_folder: Path) -> None:
     from rover_energy.nodes.settings import SimulatorParameters
     from rover_energy.nodes.simulator_node import Simulator

@@ -241,23 +241,29 @@ def test_rest_stops_what_runs(rig: SimpleNamespace) -> None:
 
 
 @pytest.fixture
-def simulated(tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """A Spender that lives by simulated time, answered by the test; `tick` lets that time pass."""
+def simulated(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
+    """A Spender that lives by simulated time, answered by the test; `tick` lets that time pass. Parameter: in lockstep."""
     from rclpy.parameter import Parameter
 
     from rover_energy.nodes import ros
-    from rover_energy.nodes.settings import NodeParameters
+    from rover_energy.nodes.inference_settings import NetworkParameters
     from rover_energy.nodes.spender import Spender
 
+    idle: list[float] = []
+    lockstep = bool(getattr(request, "param", False))
+
     class Network(ros.Part):
-        name, parameters = "network", NodeParameters
+        name, parameters = "network", NetworkParameters
 
         def configure(self) -> None:
             self.spender = Spender(self, "map")
             self.clock = self.publisher("/clock")
+            self.subscribe("inference_idle", lambda m: idle.append(ros.seconds(m.stamp)), depth=100)
 
     with ros_context(tmp_path, domain(42)) as world:
-        node, part = ros.host(Network, context=world.context, parameter_overrides=[Parameter("use_sim_time", value=True)])
+        node, part = ros.host(Network, context=world.context, parameter_overrides=[
+            Parameter("use_sim_time", value=True), Parameter("lockstep", value=lockstep)
+        ])  # fmt: skip
         server = node.create_service(ros.need("rover_energy_interfaces.srv").ReserveInference, "reserve_inference", allow)
         assert "SUCCESS" in str(node.trigger_configure())
         sent: dict[str, list[Any]] = {"inference_receipt": [], "inference_run": []}
@@ -277,7 +283,7 @@ def simulated(tmp_path: Path) -> Iterator[SimpleNamespace]:
             world.spin(step)
 
         tick(lambda: part.spender.now > 10.0)
-        yield SimpleNamespace(spender=part.spender, sent=sent, tick=tick, server=server)
+        yield SimpleNamespace(spender=part.spender, sent=sent, tick=tick, server=server, idle=idle, world=world, part=part)
         node.destroy_node()
 
 
@@ -304,6 +310,39 @@ def test_a_simulated_computer_draws_its_energy_by_simulated_time(simulated: Simp
     assert ended - begun == pytest.approx(0.2, abs=1e-6)
     assert receipt.latency >= 0.2 + LEAD - 1e-6
     assert 0.0 <= told[0] - ended <= 0.06
+
+
+@pytest.mark.parametrize("simulated", [True], indirect=True)
+def test_a_simulation_is_told_when_all_is_computed(simulated: SimpleNamespace) -> None:
+    """In lockstep: not while the manager is asked, nor while a run computes, however long that takes; at once after it."""
+    from rover_energy.nodes.spender import Spent
+
+    go = threading.Event()
+    simulated.world.spin(lambda: bool(simulated.idle))
+    began = simulated.spender.now
+    simulated.tick(lambda: simulated.idle[-1] >= began + 0.1)
+
+    def work(_: Any) -> Spent:
+        assert go.wait(20.0)
+        return Spent(energy=Energy(0.6, Provenance.OPERATION_COUNT))
+
+    simulated.spender.ask(amount=1.0, patience=900.0, run=work)
+    asked = simulated.spender.now
+    simulated.tick(lambda: simulated.spender.now >= asked + 0.5)
+    quiet = time.monotonic() + 0.3
+    simulated.world.spin(lambda: time.monotonic() > quiet)
+    assert simulated.idle[-1] <= asked + 1e-9
+    go.set()
+    simulated.world.spin(lambda: simulated.idle[-1] >= asked + 0.5 - 1e-6)
+    simulated.tick(lambda: bool(simulated.sent["inference_receipt"]))
+    assert simulated.idle == sorted(simulated.idle)
+
+
+@pytest.mark.parametrize("simulated", [False], indirect=True)
+def test_without_lockstep_nothing_is_said(simulated: SimpleNamespace) -> None:
+    at = simulated.spender.now
+    simulated.tick(lambda: simulated.spender.now > at + 0.2)
+    assert simulated.idle == []
 
 
 def test_a_stop_cuts_what_is_not_drawn_yet(simulated: SimpleNamespace) -> None:

@@ -68,14 +68,14 @@ def violations(
     begun, ended = np.array([r.begun for r in runs]), np.array([r.stamp for r in runs])
     joules, watts = np.array([r.energy.joules for r in runs]), np.array([r.power for r in runs])
     span = np.maximum(ended - begun, 1e-9)
-    found = []
+    starts, ends, found = [f.begun for f in force], [f.until for f in force], []
     for end in np.unique(ended):
         overlap = np.minimum(ended, end) - np.maximum(ended - span, end - window)
         taken = float(joules @ (np.clip(overlap, 0.0, None) / span))
-        allowed = _allowed(force, floor, float(end) - window, float(end))
+        mine = force[bisect_right(ends, float(end) - window) : bisect_left(starts, float(end))]
+        allowed = _allowed(mine, floor, float(end) - window, float(end))
         if taken > allowed * (1.0 + TOLERANCE) + 1e-9:
             found.append(Violation("energy", float(end), taken, allowed))
-    starts = [f.begun for f in force]
     for at in np.unique(begun):
         power = float(watts @ ((begun <= at) & (at < ended)))
         k = bisect_right(starts, at) - 1
@@ -85,10 +85,8 @@ def violations(
     return found
 
 
-def _allowed(force: list[InForce], floor: FloorReserve, since: float, until: float) -> float:
-    first = bisect_right([f.until for f in force], since)
-    last = bisect_left([f.begun for f in force], until)
-    mine = force[first:last]
+def _allowed(mine: list[InForce], floor: FloorReserve, since: float, until: float) -> float:
+    """By the grants of a window."""
     covered = sum(min(until, f.until) - max(since, f.begun) for f in mine)
     return sum(f.allows(since, until) for f in mine) + floor.burst + floor.power * max(0.0, until - since - covered)
 

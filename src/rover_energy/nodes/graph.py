@@ -49,7 +49,7 @@ def simulation_graph(
         }),
     ]  # fmt: skip
     if inference is not None:
-        nodes += inference_nodes(inference, plan, bag.parent)
+        nodes[-1:-1] = inference_nodes(inference, plan, bag.parent)  # the simulator is first to rest: no time without them
     return [*nodes, supervisor(nodes)]
 
 

@@ -40,7 +40,7 @@ class InferenceBus:
             )  # fmt: skip
         policy = GrantPolicy(
             power=power, saving_below=s.saving_below, saving_share=s.saving_share, surplus_share=s.surplus_share,
-            surplus_power=s.surplus_power,
+            surplus_power=s.surplus_power, period=s.grant_period, lifetime=2.0 * s.grant_period,
         )  # fmt: skip
         self.source, self.draw = GrantSource(part, policy, self.floor), BusDraw()
         self.load = SwitchedLoad(
@@ -96,7 +96,7 @@ class InferenceBus:
     def least_shunted(self, now: float, power: float) -> float:
         """Least power that was shunted over the last period [W]."""
         self.shunted.append((now, power))
-        while self.shunted[0][0] < now - self.source.policy.period:
+        while self.shunted[0][0] < now - self.source.policy.period - 1e-6:
             self.shunted.popleft()
         whole = now - self.shunted[0][0] >= 0.9 * self.source.policy.period
         return max(0.0, min(p for _, p in self.shunted)) if whole else 0.0

@@ -19,6 +19,9 @@ LEAD = 0.5  # [s] of simulated time between permission and begin: this machine c
 STORE = "variants.yaml"
 
 
+FOLDERS = (("folder", "{plan}"), ("store", "{store}"))
+
+
 @dataclass(frozen=True)
 class Kind:
     """A node that runs a task: started where its variants, its packages and its inputs in the plan's folder are there.
@@ -30,15 +33,21 @@ class Kind:
     task: str
     packages: tuple[str, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()
-    places: tuple[tuple[str, str], ...] = (("folder", "{plan}"), ("store", "{store}"))
+    places: tuple[tuple[str, str], ...] = FOLDERS
 
 
 KINDS = (
     Kind("terrain_classifier", "terrain_class", ("onnxruntime",)),
-    Kind("energy_map_predictor", "energy_map", ("onnxruntime",), (("image", "image.npz"),)),
+    Kind(
+        "energy_map_predictor", "energy_map", ("onnxruntime",), (("image", "image.npz"),),
+        (*FOLDERS, ("out", "{out}/energy_map.npz")),
+    ),
     Kind("telemetry_sentinel", "telemetry_anomaly"),
     Kind("log_analyst", "log_query"),
-    Kind("learning_planner", "terrain_class_training", ("torch",), (), (("school", "{variants}"), ("folder", "{out}/learned"))),
+    Kind(
+        "learning_planner", "terrain_class_training", ("torch", "onnx", "onnxruntime"), (),
+        (("school", "{variants}"), ("folder", "{out}/learned")),
+    ),
 )
 
 
@@ -60,7 +69,7 @@ def missing(kind: Kind, store: Store, plan: Path) -> str:
         if find_spec(package) is None:
             return f"{package} is not installed: pip install 'rover-energy[infer]'"
     absent = [name for _, name in kind.inputs if not (plan / name).is_file()]
-    return f"{plan / absent[0]} is not there" if absent else ""
+    return f"{plan / absent[0]} is not there: see docs/inference_maps.md" if absent else ""
 
 
 def usable_store(place: Path, plan: Path, say: Callable[[str], None]) -> Path:

@@ -46,7 +46,14 @@ class AccountantParameters(NodeParameters):
 
 
 @dataclass(frozen=True)
-class SentinelParameters(NodeParameters):
+class NetworkParameters(NodeParameters):
+    """What every node that runs networks is told."""
+
+    lockstep: bool = parameter(False, description="say when nothing is left to compute, to a simulation that waits for it")
+
+
+@dataclass(frozen=True)
+class SentinelParameters(NetworkParameters):
     """The telemetry sentinel."""
 
     store: str = parameter("", description="YAML or JSON file with the variants, see rover-energy infer")
@@ -58,7 +65,7 @@ class SentinelParameters(NodeParameters):
 
 
 @dataclass(frozen=True)
-class AnalystParameters(NodeParameters):
+class AnalystParameters(NetworkParameters):
     """The log analyst."""
 
     store: str = parameter("", description="YAML or JSON file with the variants, see rover-energy infer")
@@ -67,7 +74,7 @@ class AnalystParameters(NodeParameters):
 
 
 @dataclass(frozen=True)
-class LearningParameters(NodeParameters):
+class LearningParameters(NetworkParameters):
     """The learning planner."""
 
     school: str = parameter("", description="folder with teacher, student and curves, see rover-energy infer build")
@@ -82,7 +89,7 @@ class LearningParameters(NodeParameters):
 
 
 @dataclass(frozen=True)
-class TerrainClassParameters(NodeParameters):
+class TerrainClassParameters(NetworkParameters):
     """The terrain classifier."""
 
     store: str = parameter("", description="YAML or JSON file with the variants; those of the task terrain_class are used")
@@ -92,7 +99,7 @@ class TerrainClassParameters(NodeParameters):
 
 
 @dataclass(frozen=True)
-class EnergyMapParameters(NodeParameters):
+class EnergyMapParameters(NetworkParameters):
     """The predictor of the energy map."""
 
     store: str = parameter("", description="YAML or JSON file with the variants; those of the task energy_map are used")

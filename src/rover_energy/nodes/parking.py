@@ -12,25 +12,75 @@ from typing import Any
 from rover_energy.nodes import ros
 from rover_energy.nodes.drive_messages import sample_audit
 from rover_energy.nodes.graph import Node
+from rover_energy.nodes.inference_graph import KINDS, LEAD
 from rover_energy.nodes.session import GraphError, Session
 from rover_energy.nodes.summary import parts_of, read_bag
 from rover_energy.telemetry.audit import Audit
 
 SILENCE = 30.0  # [s] of real time without a window
+LONGEST = 60.0  # [s]: windows where networks run
+DIGEST, WAITS = 3600.0, 30000.0  # [s] between two questions to the log analyst, and for which one may wait for surplus
+QUESTION = "what was the highest power of the array"
 FORECASTS = 60.0  # windows between two forecasts, each of which takes as long as hundreds of windows
 
 
 def parked(nodes: list[Node], window: float) -> list[Node]:
-    """The nodes of a drive with long windows [s]; nobody drives, so the simulation waits for every answer of the bus."""
+    """The nodes of a drive with long windows [s]; nobody drives, so the simulation waits for every answer of the bus.
+
+    Networks are granted, asked and answer once a window, and at most once a second: what is less than a window apart is at once
+    for them. Each window waits until they have computed, so that the machine's load changes nothing.
+    """
+    period = max(1.0, window)
+    networks = [kind.name for kind in KINDS if any(node.name == kind.name for node in nodes)]
+    often = {"period": period, "lockstep": True}
     special: dict[str, dict[str, Any]] = {
-        "simulator": {"window": window, "patience": SILENCE},
-        "power": {"forecast_period": max(10.0, min(FORECASTS * window, 3600.0))},
-    }
+        "simulator": {"window": window, "patience": SILENCE, **({"networks": ",".join(networks)} if networks else {})},
+        "power": {
+            "forecast_period": max(10.0, min(FORECASTS * window, 3600.0)), "grant_period": period, "release": min(period, 60.0),
+        },
+        "inference_manager": {"period": period, "lead": min(max(LEAD, window), 60.0), "grace": min(3.0 * period, 600.0)},
+        "terrain_classifier": often, "telemetry_sentinel": often, "energy_map_predictor": {**often, "patience": 1e6},
+        "log_analyst": {"sample": period, "lockstep": True}, "learning_planner": {"lockstep": True},
+    }  # fmt: skip
     return [replace(node, parameters={**node.parameters, **special.get(node.name, {})}) for node in nodes]
 
 
-def park(session: Session, seconds: float, progress: Callable[[float], None] = lambda _: None) -> None:
-    """Listen until so much simulated time [s] has gone by. Raises GraphError when the bus falls silent."""
+class Digests:
+    """Asks the log analyst once an hour for something that can wait for surplus; one question at a time."""
+
+    def __init__(self, session: Session) -> None:
+        self.kind = ros.need("rover_energy_interfaces.action").LogQuery
+        self.client = ros.need("rclpy.action").ActionClient(session.ros, self.kind, "log_query")
+        session.clients.append(self.client)
+        self.due, self.open, self.asked, self.answered = -math.inf, False, 0, 0
+
+    def look(self, now: float) -> None:
+        """Ask when it is time [s]."""
+        if self.open or now < self.due or not self.client.server_is_ready():
+            return
+        self.due, self.open, self.asked = now + DIGEST, True, self.asked + 1
+        goal = self.kind.Goal(question=QUESTION, energy_limit=math.inf, patience=WAITS, deferrable=True)
+        self.client.send_goal_async(goal).add_done_callback(self._accepted)
+
+    def _accepted(self, future: Any) -> None:
+        handle = future.result()
+        if handle is not None and handle.accepted:
+            handle.get_result_async().add_done_callback(self._ended)
+        else:
+            self.open = False
+
+    def _ended(self, future: Any) -> None:
+        result = future.result()
+        self.open = False
+        self.answered += result is not None and result.result.error_code == result.result.NONE
+
+
+def park(session: Session, seconds: float, progress: Callable[[float], None] = lambda _: None) -> Digests | None:
+    """Listen until so much simulated time [s] has gone by; the questions asked meanwhile, where there is a log analyst.
+
+    Raises GraphError when the bus falls silent.
+    """
+    digests = Digests(session) if any(node.name == "log_analyst" for node in session.processes.nodes) else None
     heard = {"first": math.nan, "last": math.nan, "at": time.monotonic()}
 
     def on_state(message: Any) -> None:
@@ -38,6 +88,8 @@ def park(session: Session, seconds: float, progress: Callable[[float], None] = l
         heard["first"] = now if math.isnan(heard["first"]) else heard["first"]
         heard["last"], heard["at"] = now, time.monotonic()
         progress(now - heard["first"])
+        if digests is not None:
+            digests.look(now)
 
     def over() -> bool:
         if time.monotonic() - heard["at"] > SILENCE:
@@ -47,6 +99,7 @@ def park(session: Session, seconds: float, progress: Callable[[float], None] = l
     session.bring_up()
     session.watch("power_state", on_state)
     session.wait(over, math.inf, "parked")
+    return digests
 
 
 def summarise_parking(bag: Path, window: float, real_seconds: float) -> dict[str, Any]:

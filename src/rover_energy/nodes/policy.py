@@ -24,7 +24,7 @@ HEARD: dict[str, tuple[str, ...]] = {
     "terrain": ("odom",),
     "planner": ("odom", "power_state", "trajectory", "compliance"),
     "drive": ("odom", "joint_states", "power_state", "replan", "graph_state", "inference_grant"),
-    "simulator": ("cmd_vel", "load_command", "graph_state"),
+    "simulator": ("cmd_vel", "load_command", "graph_state", "inference_idle"),
     "recorder": tuple(topic.name for topic in CONTRACT),
     "supervisor": ("heartbeat",),
     "commander": ("odom", "power_state", "graph_state"),

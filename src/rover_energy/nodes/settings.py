@@ -47,6 +47,9 @@ class SimulatorParameters(NodeParameters):
         0.02, unit="s", minimum=0.02, maximum=600.0,
         description="of the meter; a longer one is for a parked rover in the loopback, whose drivers then stay off",
     )  # fmt: skip
+    networks: str = parameter(
+        "", description="nodes that each window waits for until they have computed, with commas between; they need `lockstep`",
+    )  # fmt: skip
     state: str = parameter("", description="file of where the rover stands, for a simulator that is restarted; empty: none")
     resistance: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described resistance of the ground")
     slip: float = parameter(1.0, minimum=0.0, maximum=10.0, description="true over described slip")
@@ -99,6 +102,9 @@ class PowerParameters(NodeParameters):
         False, description="grant loads.inference_power to networks and count what they draw; else it is a constant load",
     )  # fmt: skip
     grant_share: float = parameter(1.0, minimum=0.0, maximum=1.0, description="of loads.inference_power that is granted")
+    grant_period: float = parameter(
+        GRANTS.period, unit="s", minimum=0.05, maximum=300.0, description="between two grants; each expires after two of them",
+    )  # fmt: skip
     inference_priority: int = parameter(20, minimum=0, maximum=255, description="of inference above its floor: 0 is shed first")
     motion_reserve: float = parameter(
         10.0, unit="W", minimum=0.0, maximum=1e5, description="left over for motion, below which inference falls to its floor",

@@ -26,6 +26,7 @@ from rover_energy.simulation.soil import SoilScatter
 ENGINES = {"loopback": LoopbackSimulator, "mujoco": MujocoSimulator}
 JOINTS = [f"drive_{name}_joint" for name in WHEELS] + [f"steer_{name}_joint" for name in CORNERS]
 PARKED_STEP = 10.0  # [s] within which the Sun moves by less than its own radius
+AGAIN = 0.1  # [s] of real time after which networks that are waited for are told the time again
 HISTORY = 16  # windows for which the array's power is remembered
 STATE = ("time", "x", "y", "heading", "energy")
 MOTORS = "drive"  # load of wheels and steering together
@@ -58,6 +59,9 @@ class Simulator(ros.Part):
         self.time, self.energy, self.pv = kept["time"], kept["energy"], self.reading.pv_power
         self.driver, self.commanded, self.heard = Driver(), -math.inf, {"cmd_vel": -math.inf, "load_command": -math.inf}
         self.lost = {"cmd_vel": True, "load_command": not self.parked}  # long windows wait for the bus from the first one on
+        networks = [name for name in p.networks.split(",") if name]
+        self.heard |= dict.fromkeys(networks, -math.inf)
+        self.lost |= dict.fromkeys(networks, False)  # no time passes before they are there
         self.cap, self.cap_time, self.lapse, self.cap_pv = 0.0, -math.inf, -math.inf, self.pv
         self.array: dict[int, float] = {}  # power of the array at the end of the last windows [W]
         self.failed = False
@@ -65,12 +69,14 @@ class Simulator(ros.Part):
         self.send = {name: self.publisher(name) for name in names}
         self.subscribe("cmd_vel", self.on_command)
         self.subscribe("load_command", self.on_load)
+        if networks:
+            self.subscribe("inference_idle", self.on_idle, depth=10 * len(networks))
         self.permission = Permission()
         self.subscribe("graph_state", lambda message: self.permission.hear(message, clock.monotonic()))
         self.timer = self.every(0.001, self.on_timer)
 
     def activate(self) -> None:
-        self.began = self.ticked = clock.monotonic()
+        self.began = self.ticked = self.repeated = clock.monotonic()
         self.begun_at = self.time
         self.publish(0.0, self.pv)
 
@@ -105,6 +111,11 @@ class Simulator(ros.Part):
         self.cap_pv = self.array.get(round(self.cap_time / self.period), math.nan)
         self._heard("load_command", self.cap_time)
 
+    def on_idle(self, message: Any) -> None:
+        """A network has computed all that was asked of it up to a time."""
+        if message.frame_id in self.heard:
+            self._heard(message.frame_id, ros.seconds(message.stamp))
+
     def _heard(self, name: str, time: float) -> None:
         self.heard[name], self.lost[name] = time, False
 
@@ -116,7 +127,11 @@ class Simulator(ros.Part):
         if self.settings.pace > 0.0 and self.time - self.begun_at > (now - self.began) * self.settings.pace:
             return
         late = [name for name, time in self.heard.items() if not self.lost[name] and time < self.time - 1e-6]
-        if late and now - self.ticked < self.settings.patience and not self.graph_lost(now):
+        alone = not self.parked and self.graph_lost(now)  # a parked rover is waited for by nobody, and has the time
+        if late and now - self.ticked < self.settings.patience and not alone:
+            if self.settings.networks and now - self.repeated > AGAIN:  # the clock is best effort, and a node may be new
+                self.repeated = now
+                self.send["/clock"](ros.message_class("rosgraph_msgs/msg/Clock")(clock=ros.stamp_of(self.time)))
             return
         if self.settings.patience > 0.0:
             for name in late:
@@ -137,7 +152,7 @@ class Simulator(ros.Part):
         self.lost[name] = True
         if name == "cmd_vel":
             self.commanded = -math.inf
-        else:
+        elif name == "load_command":
             self.lapse = -math.inf
         self.ros.get_logger().warning(f"no {name}: going on without")
 

@@ -18,6 +18,7 @@ from rover_energy.nodes.grant_messages import receipt_message, run_message
 
 LOOK = 0.05  # [s] of real time between two looks for answers that do not come
 ANSWER = 2.0  # [s] of real time for the manager to answer
+TICK = 0.01  # [s] of simulated time: below the windows of the meter, so that a timer is called in each
 LEAD = 0.04  # [s] of simulated time: two windows of the meter, within which the bus hears of a run before it draws
 FAREWELL = 0.5  # [s] of real time for a run to end when its node comes to rest
 
@@ -114,6 +115,20 @@ class Spender:
         self.timer = part.every(LOOK, self._look)
         self.prefix, self.count = f"{self.ros.get_name()}/{task}/{time.time_ns():x}.{os.getpid()}", 0
         self.work: _Work | None = None
+        self.told = math.inf
+        if self.simulated and getattr(part.settings, "lockstep", False):
+            self.told, self.idle = -math.inf, part.publisher("inference_idle")
+            self.after = self.ros.create_guard_condition(self._tell)  # called when all other timers of this instant were
+            self.ticks = self.ros.create_timer(TICK, self.after.trigger)
+
+    def _tell(self) -> None:
+        """Let the simulation go on when there is neither an answer of the manager nor a run to be waited for."""
+        work, now = self.work, self.now
+        asking = work is not None and work.permit is None and not work.next_question < math.inf
+        computing = work is not None and work.permit is not None and not work.computed
+        if now > self.told and not asking and not computing:
+            self.told = now
+            self.idle(ros.message_class("std_msgs/msg/Header")(stamp=ros.stamp_of(now), frame_id=self.ros.get_name()))
 
     @property
     def now(self) -> float:
@@ -122,7 +137,10 @@ class Spender:
 
     @property
     def busy(self) -> bool:
-        """Whether a request or a run is open."""
+        """Whether a request or a run is open. One whose time is over, though its timer was not yet called, is finished first."""
+        work = self.work
+        if work is not None and work.timer is not None and not self.now < work.begun + work.lasting:
+            self._finish(work, work.begun + work.lasting)
         return self.work is not None
 
     # --------------------------------------------------------------------------------------------------------- asking
@@ -172,8 +190,14 @@ class Spender:
             return
         self.client.call_async(work.request).add_done_callback(lambda future: self._answered(work, future))
 
+    def _done(self) -> None:
+        """Something that the simulation may wait for has happened."""
+        if self.told < math.inf:
+            self.after.trigger()
+
     def _answered(self, work: _Work, future: Any) -> None:
         answer = None if future.cancelled() or future.exception() is not None else future.result()
+        self._done()
         if self.work is not work:  # given up meanwhile: a reservation must not stay open
             if answer is not None and answer.error_code == answer.NONE:
                 work.permit, work.outcome = self._permit(work, answer), Outcome.ABORTED
@@ -203,6 +227,7 @@ class Spender:
     def _look(self) -> None:
         """Answers that do not come, and questions that are due again."""
         work = self.work
+        self._done()
         if work is None or work.permit is not None:
             return
         if work.next_question < math.inf:
@@ -214,6 +239,7 @@ class Spender:
     def _refuse(self, work: _Work, code: str, text: str) -> None:
         if self.work is work:
             self.work = None
+        self._done()
         if work.refused is not None:
             self._safely(work, lambda: work.refused(code, text))  # type: ignore[misc]
 
@@ -238,6 +264,7 @@ class Spender:
     def _computed(self) -> None:
         """The run's thread is done."""
         work = self.work
+        self._done()
         if work is None or not work.computed or work.timer is not None:
             return
         assert work.permit is not None

@@ -90,6 +90,8 @@ INFERENCE_TOPICS: tuple[Topic, ...] = (
     Topic("inference_run", f"{INTERFACES}/msg/LoadCommand", "command", 0.0, "", "every network",
           "the run whose request_id is the command's name draws power_limit from the stamp for lifetime; "
           "not enabled: it has ended at the stamp"),
+    Topic("inference_idle", "std_msgs/msg/Header", "command", 0.0, "", "every network",
+          "the node frame_id has nothing left to compute at the stamp; only said to a simulation that waits for it"),
     Topic("inference_stop", f"{INTERFACES}/msg/LoadCommand", "command", 0.0, "", "inference_manager",
           "the run whose request_id is the command's name must stop"),
     Topic("terrain_classes", f"{INTERFACES}/msg/TerrainClasses", "latched", 0.0, "map", "terrain_classifier",
