@@ -67,6 +67,8 @@ def rig(school: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
             parts.append(part)
         manager, planner = parts
         receipts: list[Any] = []
+        learnt: list[str] = []
+        planner.subscribe("variants_learnt", lambda m: learnt.append(m.data))
         planner.subscribe("inference_receipt", lambda m: (receipts.append(m), account.on_receipt(receipt_of(m))), depth=100)
         client = ActionClient(nodes[1], kind, "train_variant")
         world.spin(client.server_is_ready)
@@ -97,7 +99,7 @@ def rig(school: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
 
         yield SimpleNamespace(
             world=world, manager=manager, planner=planner, grant=grant, ask=ask, account=account, receipts=receipts,
-            out=tmp_path / "learnt",
+            out=tmp_path / "learnt", learnt=learnt,
         )  # fmt: skip
         for node in nodes:
             node.destroy_node()
@@ -130,6 +132,7 @@ def test_slices_lost_grants_and_the_same_goal_again(rig: SimpleNamespace) -> Non
     taken = sum(m.energy for m in rig.receipts)
     assert second.energy == pytest.approx(taken, rel=0.1), "the job's own account and the receipts on the bus"
     assert rig.account.violations() == []
+    rig.world.spin(lambda: rig.learnt == [str(rig.out / "variants.yaml")])
 
 
 def test_a_cancelled_goal_keeps_its_state(rig: SimpleNamespace) -> None:

@@ -18,10 +18,12 @@ from node_cases import ROOT, command, domain, environment, needs_ros, ros_contex
 for package in ("onnx", "onnxruntime"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install 'rover-energy[infer]'")
 
-from small_store import small_store  # noqa: E402
+from small_store import PRICE, network, small_store  # noqa: E402
 
 from rover_energy.inference.grants import Grant, Mode  # noqa: E402
+from rover_energy.inference.store import Store, write_store  # noqa: E402
 from rover_energy.inference.tasks.terrain_patches import CLASSES, HAZARDS  # noqa: E402
+from rover_energy.inference.variant import Variant, digest  # noqa: E402
 
 pytestmark = needs_ros
 
@@ -72,7 +74,9 @@ def rig(plan_folder: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
             send["inference_grant"].publish(grant_message(replace(Grant(now, now + 60.0, 1, Mode.NORMAL, 100.0, 20.0), **fields)))
             world.spin(lambda: manager.manager.budget.grant is not None)
 
-        yield SimpleNamespace(world=world, answers=answers, look=look, allow=allow, classifier=classifier)
+        yield SimpleNamespace(
+            world=world, answers=answers, look=look, allow=allow, classifier=classifier, manager=manager, place=tmp_path
+        )
         for part in parts:
             part.ros.destroy_node()
 
@@ -97,6 +101,44 @@ def test_with_a_grant_the_better_one_sees_the_slope(rig: SimpleNamespace) -> Non
     rise = 0.3 * 15 / 2.0  # over a patch, in the network's scale
     odds = np.exp([1.0, 16 * rise] + [0.0] * 4)
     assert list(answer.confidence) == pytest.approx([odds[1] / odds.sum()] * 16, rel=1e-3)
+
+
+def test_what_was_learnt_is_chosen_and_a_broken_store_is_not(rig: SimpleNamespace) -> None:
+    """A store with a better variant is announced as the learning planner does: it answers from then on, without a restart."""
+    learnt = rig.place / "learnt"
+    learnt.mkdir()
+    network(learnt / "ridge.onnx", sees=True)
+    price = {**PRICE, "energy": 2e-3, "energy_high": 3e-3, "quality": 0.95}
+    better = Variant(name="ridge", task="terrain_class", artefact="ridge.onnx", checksum=digest(learnt / "ridge.onnx"), **price)
+    said = ros_string(rig)
+    rig.allow()
+    rig.look(9.0, 8.0)
+    rig.world.spin(lambda: bool(rig.answers))
+    assert rig.answers[-1].variant == "slope"
+    write_store(learnt / "variants.yaml", Store.of([replace(better, checksum="0" * 64)]))
+    said(learnt / "variants.yaml")
+    count = len(rig.answers)
+    rig.world.spin(lambda: len(rig.answers) > count + 2)
+    assert rig.answers[-1].variant == "slope", "its file is not what the store says: refused, and all goes on"
+    assert "ridge" not in rig.classifier.variants
+    rig.manager.on_variants(SimpleNamespace(data=str(learnt / "variants.yaml")))
+    assert {v.name for v in rig.manager.store} == {"plain", "slope"}, "nor does the manager take it"
+    write_store(learnt / "variants.yaml", Store.of([better]))
+    said(learnt / "variants.yaml")
+    rig.world.spin(lambda: rig.answers[-1].variant == "ridge")
+    assert {v.name for v in rig.manager.manager.store} == {"plain", "slope", "ridge"}
+    write_store(learnt / "variants.yaml", Store.of([replace(better, floor=True)]))
+    rig.manager.on_variants(SimpleNamespace(data=str(learnt / "variants.yaml")))
+    assert rig.manager.store.floor.name == "plain", "the reserve is not for others to change"
+
+
+def ros_string(rig: SimpleNamespace) -> Any:
+    """Function that announces a store on variants_learnt."""
+    from rover_energy.nodes import ros
+
+    kind = ros.message_class("std_msgs/msg/String")
+    publisher = rig.manager.ros.create_publisher(kind, "variants_learnt", ros.quality("latched"))
+    return lambda path: publisher.publish(kind(data=str(path)))
 
 
 def test_beyond_the_map_nothing_is_claimed(rig: SimpleNamespace) -> None:

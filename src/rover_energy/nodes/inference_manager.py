@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class InferenceManager(ros.Part):
         self.send = {name: self.publisher(name) for name in ("inference_demand", "inference_receipt", "inference_stop")}
         self.subscribe("inference_grant", self.on_grant)
         self.subscribe("inference_receipt", self.on_receipt)
+        self.subscribe("variants_served", self.on_variants)
         services = ros.need("rover_energy_interfaces.srv")
         self.services = [
             self.ros.create_service(services.ReserveInference, "reserve_inference", self.on_reserve),
@@ -55,6 +57,18 @@ class InferenceManager(ros.Part):
             self.ros.get_logger().error(str(error))
             return
         self.stop(self.manager.receive(grant, self.now))
+
+    def on_variants(self, message: Any) -> None:
+        """More variants, which a node has loaded. A store that cannot be used changes nothing."""
+        log = self.ros.get_logger()
+        try:
+            more = [v for v in read_store(Path(message.data)) if runs_here(v)]
+            store = merged(self.store, more)
+        except InputError as error:
+            log.error(f"the variants stay as they are: {error}")
+            return
+        self.store = self.manager.store = store
+        log.info(f"{len(more)} variants of {message.data}: {', '.join(v.name for v in more)}")
 
     def on_reserve(self, request: Any, response: Any) -> Any:
         """May this run now?"""
@@ -146,6 +160,16 @@ class InferenceManager(ros.Part):
         for receipt in self.manager.receipts:
             self.send["inference_receipt"](receipt_message(receipt))
         self.manager.receipts.clear()
+
+
+def merged(store: Store, more: Iterable[Variant]) -> Store:
+    """A store with further variants; one of a known name takes its place. The reserved one stays. Raises InputError."""
+    for variant in more:
+        if variant.floor or (store.floor is not None and variant.name == store.floor.name):
+            problem = "is or would replace the floor, which is reserved when the node is configured"
+            raise InputError("variants", variant.name, problem, "give it another name, without floor")
+        store = store.with_variant(variant)
+    return store
 
 
 def runs_here(variant: Variant) -> bool:

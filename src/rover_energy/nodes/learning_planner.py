@@ -18,6 +18,7 @@ from rover_energy.nodes.spender import Permit, Spender, Spent
 
 LOOK = 0.05  # [s] of real time between two looks whether a slice has ended
 SHARE = 0.9  # of a permit's energy that a slice uses: saving its state comes on top
+STORE = "variants.yaml"  # in the folder, by `inference.learning.distil`
 CODES = {0: Method.NONE, 1: Method.ANNOTATE, 2: Method.DISTIL}
 
 
@@ -45,6 +46,7 @@ class LearningPlanner(ros.Part):
         _ = self.ground.key, self.school.key
         self.folder = Path(p.folder or p.school)
         self.spender = Spender(self, TRAINING_TASK)
+        self.announce = self.publisher("variants_learnt")
         self.job: Job | None = None
         self.open, self.working, self.waiting, self.refusal = False, False, None, ("", "")
         self.handle, self.until = None, math.inf
@@ -84,6 +86,7 @@ class LearningPlanner(ros.Part):
             await self.learn(handle)
             self.tell(result)
             handle.succeed()
+            self.announce(ros.message_class("std_msgs/msg/String")(data=str((self.folder / STORE).resolve())))
         except Ended as end:
             self.taken(result)
             result.error_code, result.error_text = getattr(result, end.code.upper()), str(end)

@@ -20,6 +20,7 @@ from rover_energy.parameters import from_mapping
 
 BIGGEST = sys.float_info.max
 PARENT = "ROVER_ENERGY_PARENT"  # identity of the process without which a node is not wanted any more
+RESULTS = 3600  # [s] of ROS time for which a goal's result can be asked for: simulated time may go fast
 BEAT = 0.2  # [s] of real time between two heartbeats
 _hidden: list[Any] = []  # the node of a process that is prepared and is not anybody yet
 
@@ -135,7 +136,7 @@ class Part:
         return action.ActionServer(
             self.ros, kind, name, execute,
             goal_callback=lambda _: action.GoalResponse.ACCEPT if free() else action.GoalResponse.REJECT,
-            cancel_callback=lambda _: action.CancelResponse.ACCEPT,
+            cancel_callback=lambda _: action.CancelResponse.ACCEPT, result_timeout=RESULTS,
         )  # fmt: skip
 
 

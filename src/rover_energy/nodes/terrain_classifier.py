@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import math
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from rover_energy.errors import InputError
 from rover_energy.inference.learning.export import Session
 from rover_energy.inference.store import read_store
 from rover_energy.inference.tasks.terrain_patches import CHANNELS, CLASSES, HAZARDS, SIDE, cut_patches
+from rover_energy.inference.variant import Variant
 from rover_energy.nodes import ros
 from rover_energy.nodes.inference_settings import TerrainClassParameters
 from rover_energy.nodes.plan_folder import read_world
@@ -33,24 +33,42 @@ class TerrainClassifier(ros.Part):
         p = self.settings
         if not p.store:
             raise InputError(self.name, "store", "is empty", "make one: rover-energy infer build --out DIR")
-        store, folder = read_store(Path(p.store)), Path(p.store).parent
-        self.variants = {v.name: v for v in store if v.task == TASK and v.artefact and v.priced}
-        if not self.variants:
-            raise InputError(p.store, TASK, "has no variant that runs here", "build one: rover-energy infer build --out DIR")
-        self.session = cache(lambda name: Session(folder / self.variants[name].artefact))
-        blank = np.zeros((p.across**2, CHANNELS, SIDE, SIDE), dtype=np.float32)
-        for name in self.variants:  # a missing package or a broken file is said now, and no run pays for a first call
-            self.session(name)(blank)
+        self.variants: dict[str, Variant] = {}
+        self.sessions: dict[str, Session] = {}
+        self.load(Path(p.store))
         self.world = read_world(p.folder)
         self.stride = 0.5 * SIDE * p.spacing  # what a run needs and does not change is made now: a run's energy is counted
         along = self.stride * (np.arange(p.across) - (p.across - 1) / 2.0)
         self.around = np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
         self.still = self.azimuth_at(float(self.world.environment.times[0])) if self.world.environment.times.size == 1 else None
         self.spender, self.send = Spender(self, TASK), self.publisher("terrain_classes")
+        self.serve = self.publisher("variants_served")
+        self.subscribe("variants_learnt", self.on_learnt)
         self.odometry = b""
         self.odometry_class = ros.message_class("nav_msgs/msg/Odometry")
         self.subscribe("odom", lambda data: setattr(self, "odometry", data), depth=1, raw=True)
         self.timer = self.ros.create_timer(p.period, self.on_timer)
+
+    def load(self, path: Path) -> None:
+        """Get ready for the variants of a store: all of them, or none. Raises InputError."""
+        found = [v for v in read_store(path) if v.task == TASK and v.artefact and v.priced]
+        if not found:
+            raise InputError(str(path), TASK, "has no variant that runs here", "build one: rover-energy infer build --out DIR")
+        sessions = {v.name: Session(path.parent / v.artefact) for v in found}
+        blank = np.zeros((self.settings.across**2, CHANNELS, SIDE, SIDE), dtype=np.float32)
+        for name, session in sessions.items():  # a broken file is said now, and no run pays for a first call
+            if np.shape(session(blank)) != (len(blank), len(CLASSES)):
+                raise InputError(str(path), name, f"does not answer {len(CLASSES)} scores per patch", "build it again")
+        self.variants, self.sessions = {**self.variants, **{v.name: v for v in found}}, {**self.sessions, **sessions}
+
+    def on_learnt(self, message: Any) -> None:
+        """A store has got a new variant: load it, then let the manager choose it. A broken one changes nothing."""
+        try:
+            self.load(Path(message.data))
+        except Exception as error:  # also what the runtime says of a network of another shape
+            self.ros.get_logger().error(f"the variants stay as they are: {error}")
+            return
+        self.serve(message)
 
     def deactivate(self) -> None:
         if hasattr(self, "spender"):
@@ -82,7 +100,7 @@ class TerrainClassifier(ros.Part):
         patches, known = cut_patches(
             terrain.height, terrain.x0, terrain.y0, terrain.cell, centres, spacing=p.spacing, azimuth=azimuth
         )
-        scores = self.session(variant.name)(patches)
+        scores = self.sessions[variant.name](patches)
         amount = len(centres)
         corner = tuple(float(v) - 0.5 * self.stride for v in centres[0])
         return Spent(
