@@ -23,8 +23,8 @@ import numpy as np
 from common import parse, parser, progress, table, write_json
 
 from rover_energy.cli.main import run
-from rover_energy.nodes.recorder_node import seal_summary, with_checksum
 from rover_energy.telemetry.bag_loss import Loss
+from rover_energy.telemetry.mcap_checksums import seal_summary, with_checksum
 from rover_energy.telemetry.mcap_recovery import McapRecovery
 
 CHUNKS, PER_CHUNK = 32, 4

@@ -182,3 +182,8 @@ def test_bags_of_the_real_rover_hold_its_logs(tmp_path: Path) -> None:
         write_bags(source, tmp_path / "bags")
     with pytest.raises(InputError, match="none carries the signal"):
         read_drive(Recording(bags[0]), "motors")
+    (path,) = bags[1].glob("*.mcap")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 4] ^= 8
+    path.write_bytes(data)
+    assert Recording(bags[1]).loss.chunks == 1
