@@ -39,7 +39,8 @@ def write_bags(folder: Path, out: Path) -> list[Path]:
             raise InputError(str(bag), "--out", "exists already", "give a new folder")
         store = typesys.get_typestore(typesys.Stores.ROS2_KILTED)
         with rosbag2.Writer(bag, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP) as writer:
-            writer.storage.close_chunk = with_checksum(writer.storage)
+            storage: Any = writer.storage
+            storage.close_chunk = with_checksum(storage)
             _write(log, writer, store)
         seal_summary(bag / f"{bag.name}.mcap")
         bags.append(bag)
