@@ -1,7 +1,9 @@
 """Wheel forces and energy per metre from raw points of the ground: a plain transformer, without grid or graph.
 
 After Kreiman et al. 2025 (arXiv 2510.02259): every point is a token, attention runs among all of them, distances are never given,
-symmetry comes from turning the training data. What is local the network has to find by itself.
+symmetry comes from turning the training data. What is local the network has to find by itself. Other than there, the points
+answer and the wheels ask: a wheel's token stays as it is until the last layer, where it reads what the points have made of
+ground and wheels. So where a wheel looks is to be seen in one layer.
 """
 
 from __future__ import annotations
@@ -35,13 +37,18 @@ from rover_energy.inference.variant import Variant, digest
 SIZE, LAYERS, HEADS = 48, 3, 4
 TRAINING, BUILT, TEST = 4000, 2500, 600  # stances of the figures, of the variant that is built, of the test
 TASK, BATCHED, RESAMPLES = "wheel_forces", 16, 400
-RATE, BATCH, EPOCHS = 2e-3, 32, 22
+RATE, BATCH, EPOCHS = 2e-3, 32, 30
 EACH = WEIGHT / WHEELS  # [N] on a wheel on level ground
 UNIT, ENERGY = 0.1 * EACH, 50.0  # [N] and [J/m]: about the scatter of forces and energy, which the outputs are counted in
 
 
-def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS) -> Any:
-    """The transformer: (n, 70, 3) to what is in forces (n, 6, 3) beyond level ground, in `UNIT`, energy (n,), attention."""
+def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS, sorts: int = 1 + WHEELS, first: int = POINTS) -> Any:
+    """The transformer: places (n, tokens, 3) of sorts (tokens,) or (n, tokens) to vectors, a sum and attention.
+
+    Vectors (n, tokens - first, 3) and the sum (n,) are read from the tokens `first` and later, which stay as they are until the
+    last layer; with `first` 0 none does. Attention (n, heads, tokens, tokens) is the last layer's. By
+    default: 64 points and 6 wheels, to forces beyond level ground in `UNIT`, and energy.
+    """
     torch = torch_of()
     nn = torch.nn
 
@@ -65,19 +72,21 @@ def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.place, self.lift = nn.Linear(3, size), nn.Linear(size, size)
-            self.kind = nn.Embedding(1 + WHEELS, size)
+            self.kind = nn.Embedding(sorts, size)
             self.blocks = nn.ModuleList(Block() for _ in range(layers))
             self.last = nn.LayerNorm(size)
             self.force, self.energy = nn.Linear(size, 3), nn.Linear(size, 1)
             self.register_buffer("kinds", torch.tensor([0] * POINTS + list(range(1, 1 + WHEELS))))
 
-        def forward(self, places: Any) -> tuple[Any, Any, Any]:
-            x = self.lift(nn.functional.gelu(self.place(places))) + self.kind(self.kinds)
-            weight = None
-            for block in self.blocks:
-                x, weight = block(x)
-            wheels = self.last(x[:, POINTS:])
-            return self.force(wheels), self.energy(wheels).sum(dim=(1, 2)), weight
+        def forward(self, places: Any, kinds: Any = None) -> tuple[Any, Any, Any]:
+            x = self.lift(nn.functional.gelu(self.place(places))) + self.kind(self.kinds if kinds is None else kinds)
+            asking = x[:, first:]
+            for block in self.blocks[:-1]:
+                x, _ = block(x)
+                x = torch.cat([x[:, :first], asking], dim=1) if first else x
+            x, weight = self.blocks[-1](x)
+            read = self.last(x[:, first:])
+            return self.force(read), self.energy(read).sum(dim=(1, 2)), weight
 
     return Network()
 
