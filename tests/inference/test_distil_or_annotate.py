@@ -90,13 +90,13 @@ curves = st.builds(
 
 @given(curves, curves, st.floats(0.0, 5.0), st.floats(0.0, 300.0), shares)
 def test_as_good_as_looking_at_every_number(a: Curve, d: Curve, price: float, budget: float, before: float) -> None:
+    """Every number that was measured, and the greatest that the budget carries, unless it lies between none and the first."""
     made = decide(a, d, label_energy=price, budget=budget, before=before, resolution=0.01)
-    every = [
-        (curve.at(n), curve.energy(n, price))
-        for curve in (a, d)
-        for n in range(int(curve.labels[0]), int(curve.labels[-1]) + 1)
-        if curve.energy(n, price) <= budget
-    ]
+    every = []
+    for curve in (a, d):
+        paid = [n for n in range(int(curve.labels[0]), int(curve.labels[-1]) + 1) if curve.energy(n, price) <= budget]
+        least = min((n for n in curve.labels if n > 0), default=math.inf)
+        every += [(curve.at(n), curve.energy(n, price)) for n in paid if n in curve.labels or (n == max(paid) and n > least)]
     best = max((q for q, _ in every), default=0.0)
     if made.method is Method.NONE:
         assert not best > before + 0.01
@@ -105,6 +105,17 @@ def test_as_good_as_looking_at_every_number(a: Curve, d: Curve, price: float, bu
     assert made.quality > before
     assert made.quality >= best - 0.01 - 1e-9
     assert made.energy <= min(e for q, e in every if q >= max(best - 0.01, np.nextafter(before, 1.0))) + 1e-9
+
+
+def test_a_handful_of_labels_is_never_asked_for() -> None:
+    """Not where a curve between none and the first number that was measured would have it so."""
+    made = decide(ANNOTATE, Curve((0.0, 60.0), (0.70, 0.71), 70.0), label_energy=30.0, budget=1500.0)
+    assert (made.method, made.labels) == (Method.DISTIL, 0)
+    made = decide(ANNOTATE, Curve((0.0, 60.0), (0.70, 0.71), 70.0), label_energy=30.0, budget=2000.0)
+    assert (made.method, made.labels) == (Method.HYBRID, 60)
+    assert ANNOTATE.numbers(59.0) == [0.0]
+    assert ANNOTATE.numbers(100.0) == [0.0, 60.0, 100.0]
+    assert ANNOTATE.numbers(560.0) == [0.0, 60.0, 180.0, 560.0]
 
 
 def test_the_teacher_tells_which_curves_hold() -> None:

@@ -88,6 +88,14 @@ class Curve:
         n = math.expm1(low + (high - low) * (quality - known[i - 1]) / (known[i] - known[i - 1]))
         return min(math.ceil(n - 1e-6), math.ceil(self.labels[i]))
 
+    def numbers(self, most: float) -> list[float]:
+        """Labels that may be asked for, up to `most`: numbers that were measured, and `most` itself between two of them.
+
+        None between 0 and the least number: a network that is tuned with a handful of labels is worse than before.
+        """
+        found = [n for n in self.labels if n <= most]
+        return [*found, most] if 0.0 < found[-1] < most else found
+
     def energy(self, labels: float, label_energy: float) -> float:
         """Everything that so many labels take [J]."""
         return self.fixed + labels * (label_energy + self.per_label)
@@ -218,17 +226,14 @@ def decide(
     if not ways:
         least = min((c.energy(c.labels[0], label_energy) for c in (annotate, distil)), default=math.nan)
         return Decision(Method.NONE, 0, 0.0, before, price, f"no way fits into {budget:.6g} J: the least takes {least:.6g} J")
-    best = max(curve.at(most) for curve, most in ways)
+    options = [(curve, n) for curve, most in ways for n in curve.numbers(most)]
+    best = max(curve.at(n) for curve, n in options)
     if not best > before + resolution:
         reason = f"no way promises more than the {before:.3f} that are there: at most {best:.3f}"
         return Decision(Method.NONE, 0, 0.0, before, price, reason)
     wanted = max(best - resolution, np.nextafter(before, 1.0))
-    options = []
-    for curve, most in ways:
-        if curve.at(most) >= wanted:
-            count = max(0, min(most, curve.needed(wanted)))
-            options.append((curve.energy(max(count, paid), label_energy), count, curve))
-    energy, count, chosen = min(options, key=lambda option: option[:2])
+    good = [(curve.energy(max(n, paid), label_energy), n, curve) for curve, n in options if curve.at(n) >= wanted]
+    energy, count, chosen = min(good, key=lambda option: option[:2])
     method = Method.ANNOTATE if chosen is annotate else Method.HYBRID if count > 0 else Method.DISTIL
     reason = f"{method.value} with {count:.0f} labels: {chosen.at(count):.3f} for {energy:.6g} J of {budget:.6g} J"
     return Decision(method, int(count), energy, chosen.at(count), price, reason)

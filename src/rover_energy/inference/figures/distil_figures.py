@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,11 +24,9 @@ from rover_energy.inference.learning.school import (
     LABELS,
     TEACHING_EPOCHS,
     Ground,
-    distilled,
     fresh_student,
     from_simulator,
     generated_ground,
-    labelled_course,
     measured,
     rehearsals,
     rehearse,
@@ -40,6 +37,7 @@ from rover_energy.inference.tasks.shifted_patches import FOREIGN, PLACE, Place
 LABEL_ENERGY = 30.0  # [J] of downlink, uplink and listening, declared
 MAC_ENERGY = 20e-12  # [J] of a multiply-accumulate, declared
 BUDGET = 1000.0 + LABELS[-1] * LABEL_ENERGY  # [J]: all labels, and computing
+TWO_WAYS = (Method.ANNOTATE, Method.DISTIL)  # of the paper: labels, or a teacher instead of them
 TEST = 6000  # patches to judge by: a point is 1.3 of its standard deviations
 
 
@@ -49,69 +47,54 @@ def from_nothing(ground: Ground, labels: int, seed: int) -> Any:
     return Course(fresh_student(seed), x, by_labels(y), epochs=max(20, 20000 // labels), rate=3e-3, seed=seed).finish()
 
 
-@dataclass(frozen=True)
-class World:
-    """A place: what both ways do there in truth, and the joules of distillation alone."""
-
-    ground: Ground
-    truth: Rehearsal
-
-    @property
-    def ways(self) -> tuple[Curve, Curve]:
-        return self.truth.annotate, self.truth.distil
-
-    @property
-    def best(self) -> float:
-        """Quality of the best of all ways that were tried."""
-        return max(q for curve in self.ways for q in curve.quality)
-
-
-def world_of(teacher: Any, student: Any, place: Place, seed: int) -> World:
-    """Every way gone at a place."""
+def world_of(teacher: Any, student: Any, place: Place, seed: int) -> tuple[Ground, Rehearsal]:
+    """A place, and what every way does there in truth."""
     ground = generated_ground(seed, place, test=TEST)
-    return World(ground, rehearse(teacher, student, ground, seed))
+    return ground, rehearse(teacher, student, ground, seed)
 
 
-def chosen(teacher: Any, student: Any, world: World, decision: Decision, seed: int) -> float:
-    """Quality of the way that was decided for: as it was tried, or gone now."""
-    curve, n = world.ways[decision.method is not Method.ANNOTATE], decision.labels
-    if decision.method is Method.NONE:
-        return world.truth.annotate.quality[0]
-    if n in curve.labels:
-        return curve.quality[curve.labels.index(n)]
-    annotate = decision.method is Method.ANNOTATE
-    make = labelled_course(student, world.ground, n, seed).finish if annotate else None
-    return measured(make or partial(distilled, teacher, student, world.ground, n, seed), world.ground)[0]
+def decided(annotate: Curve, distil: Curve, paid: int, allowed: Sequence[Method]) -> Decision:
+    """Of the ways allowed, what promises most within the budget."""
+    before = annotate.quality[0]
+    return decide(annotate, distil, label_energy=LABEL_ENERGY, budget=BUDGET, before=before, paid=paid, allowed=allowed)
 
 
-def decided(teacher: Any, known: Sequence[Rehearsal], ground: Ground) -> Decision:
-    """What the learning planner decides: some labels tell how often the teacher is right, and so which curves hold."""
+def regret(decision: Decision, truth: Rehearsal, allowed: Sequence[Method]) -> float:
+    """What the best of the ways allowed reaches above the one that was decided for."""
+    hybrid = truth.distil.quality if Method.HYBRID in allowed else truth.distil.quality[:1]
+    curve = truth.annotate if decision.method in (Method.ANNOTATE, Method.NONE) else truth.distil
+    return max(*truth.annotate.quality, *hybrid) - curve.quality[curve.labels.index(decision.labels)]
+
+
+def decisions(teacher: Any, known: Sequence[Rehearsal], ground: Ground, truth: Rehearsal) -> dict[str, float]:
+    """Regret, labels and joules of what the learning planner decides at a place, and without judging the place first.
+
+    Some labels tell how often the teacher is right, and so which curves hold; without, those of the place that Earth expects.
+    """
     paid = probe_labels(BUDGET, LABEL_ENERGY, len(ground.x))
     right = accuracy(teacher, ground.x[:paid], ground.y[:paid])
-    annotate, distil = curves_at(known, right)
-    return decide(annotate, distil, label_energy=LABEL_ENERGY, budget=BUDGET, before=annotate.quality[0], paid=paid)
-
-
-def unprobed(known: Sequence[Rehearsal]) -> Decision:
-    """What it would decide as if the place were the one that Earth takes it for."""
-    near = known[0]
-    return decide(near.annotate, near.distil, label_energy=LABEL_ENERGY, budget=BUDGET, before=near.annotate.quality[0])
+    found: dict[str, float] = {}
+    for ways, allowed in (("two ways", TWO_WAYS), ("all ways", (*TWO_WAYS, Method.HYBRID))):
+        judged = decided(*curves_at(known, right), paid, allowed)
+        blind = decided(known[0].annotate, known[0].distil, 0, allowed)
+        for how, made in ((ways, judged), (f"{ways} unjudged", blind)):
+            found[f"{how} regret"] = 100.0 * regret(made, truth, allowed)
+            found[f"{how} labels"], found[f"{how} joules"] = float(made.labels), made.energy
+    return found
 
 
 def one_seed(seed: int) -> dict[str, float]:
     """Both ways over the labels, and the decision, at a place like those of the simulator and at a foreign one."""
     teacher, student = from_simulator(seed)
-    known, found = rehearsals(teacher, student, seed), {}
+    known = rehearsals(teacher, student, seed)
+    found: dict[str, float] = {}
     worlds = {name: world_of(teacher, student, place, seed) for name, place in (("here", PLACE), ("foreign", FOREIGN))}
-    for name, world in worlds.items():
-        for how, decision in (("", decided(teacher, known, world.ground)), (" unprobed", unprobed(known))):
-            regret = world.best - chosen(teacher, student, world, decision, seed)
-            found[f"regret {name}{how}"], found[f"labels {name}{how}"] = 100.0 * regret, float(decision.labels)
-            found[f"joules {name}{how}"] = decision.energy
-    here, foreign = worlds["here"].truth, worlds["foreign"].truth
-    nothing = max(measured(partial(from_nothing, worlds["here"].ground, n, seed), worlds["here"].ground)[0] for n in LABELS)
+    for name, (ground, truth) in worlds.items():
+        found |= {f"{name} {key}": value for key, value in decisions(teacher, known, ground, truth).items()}
+    (ground, here), (_, foreign) = worlds["here"], worlds["foreign"]
+    nothing = max(measured(partial(from_nothing, ground, n, seed), ground)[0] for n in LABELS)
     asked, alone = max(here.annotate.quality), here.distil.quality[0]
-    counted = distilling_operations(teacher, student, len(worlds["here"].ground.x)) * MAC_ENERGY
+    counted = distilling_operations(teacher, student, len(ground.x)) * MAC_ENERGY
     return found | {
         "teacher": 100.0 * here.teacher, "student": 100.0 * here.annotate.quality[0], "distilled": 100.0 * alone,
         "above nothing": 100.0 * (alone - nothing), "above labels": 100.0 * (alone - max(asked, nothing)),
@@ -119,7 +102,6 @@ def one_seed(seed: int) -> dict[str, float]:
         "hybrid": 100.0 * max(here.distil.quality[1:]), "most labels": 100.0 * max(asked, nothing),
         "break even": break_even(here.annotate, Curve((0,), (alone,), here.distil.fixed)),
         "foreign": 100.0 * (foreign.distil.quality[0] - max(foreign.annotate.quality)),
-        "foreign best": 100.0 * worlds["foreign"].best,
     }  # fmt: skip
 
 
@@ -153,22 +135,26 @@ def figures(seeds: Sequence[int]) -> list[Figure]:
         Figure(name, "accuracy of the hybrid with labels [%]", column["hybrid"], inf, True, kind),
         Figure(name, "price of a label below which labels are better [J]", column["break even"], inf, True, kind),
         Figure(name, f"at a foreign place: distilled above {some} [pt]", column["foreign"], inf, True, kind),
-        *(
-            row
-            for key, place in (("here", "at the place"), ("foreign", "at the foreign place"))
-            for row in (
-                Figure(
-                    name, f"{place}: regret of the decision [pt]", column[f"regret {key}"], 1.0, False, kind,
-                    column[f"regret {key} unprobed"], "not judging the place first",
-                ),
-                Figure(
-                    name, f"{place}: labels it learns from", column[f"labels {key}"], inf, False, kind,
-                    column[f"labels {key} unprobed"], "not judging",
-                ),
-                Figure(
-                    name, f"{place}: energy it expects to take [J]", column[f"joules {key}"], inf, False, kind,
-                    column[f"joules {key} unprobed"], "not judging",
-                ),
-            )
-        ),
+        *(row for world in ("here", "foreign") for row in decision_rows(name, kind, column, world)),
+    ]  # fmt: skip
+
+
+def decision_rows(name: str, kind: str, column: dict[str, tuple[float, ...]], world: str) -> list[Figure]:
+    """What was decided at a place, beside deciding as if it were the one that Earth expects."""
+    place, inf = {"here": "at the place", "foreign": "at a foreign place"}[world], math.inf
+    bounds = {"regret": ("regret of labels or teacher [pt]", 1.0), "labels": ("labels it then learns from", inf)}
+    rows = [
+        Figure(
+            name, f"{place}: {what}", column[f"{world} two ways {key}"], bound, False, kind,
+            column[f"{world} two ways unjudged {key}"], "place not judged",
+        )
+        for key, (what, bound) in bounds.items()
+    ]  # fmt: skip
+    with_hybrid = {"regret": "regret, hybrid allowed [pt]", "joules": "energy, hybrid allowed [J]"}
+    return rows + [
+        Figure(
+            name, f"{place}: {what}", column[f"{world} all ways {key}"], inf, False, kind,
+            column[f"{world} all ways unjudged {key}"], "place not judged",
+        )
+        for key, what in with_hybrid.items()
     ]  # fmt: skip
