@@ -43,7 +43,9 @@ STRANGE = Place(1.5, 0.5, -0.5, 0.45, 0.35, 0.7)  # beyond what the simulator va
 TUNING, TEACHING, LABELLED = 3e-4, 3e-3, 3e-3  # rates
 TEACHING_EPOCHS = 20
 UNIT = 0.1  # [s] of processor time
-PRICE = ("energy", "energy_high", "energy_provenance", "energy_detail", "peak_power", "latency", "operations", "batch")
+PRICE = (
+    "energy", "energy_high", "energy_provenance", "energy_detail", "peak_power", "latency", "operations", "batch", "fixed_share",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
