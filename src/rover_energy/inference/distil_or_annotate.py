@@ -224,7 +224,8 @@ def decide(
     InputError
         For a price, budget, quality or number that is NaN or out of range.
     """
-    for name, value, high in (("label_energy", label_energy, math.inf), ("before", before, 1.0), ("resolution", resolution, 1.0), ("doubt", doubt, 1.0)):
+    shares = (("before", before), ("resolution", resolution), ("doubt", doubt))
+    for name, value, high in (("label_energy", label_energy, math.inf), *((name, share, 1.0) for name, share in shares)):
         if not (0.0 <= value <= high and math.isfinite(value)):
             raise InputError("decision", name, f"is not within 0 .. {high:g}", "give another", value)
     for name, value in (("budget", budget), ("available", available)):
