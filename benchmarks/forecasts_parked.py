@@ -138,9 +138,12 @@ def night(place: Path, rng: np.random.Generator, domain: int) -> None:
 
 
 def scored(bag: Path) -> dict[str, Any]:
-    """Actual values and quantiles of one night, and the answer to the question; forecasts from the battery's floor on say
-    nothing of it."""
+    """Actual values and quantiles of one night, and the answer to the question; only the longest hole [s] of a night in which the
+    bus died and time went on without it, as on a machine that has no time for the nodes."""
     models, truth, empty = read_forecasts(Recording(bag))
+    hole = float(np.max(np.diff(truth.time)))
+    if hole > 5.0 * WINDOW:
+        return {"hole": hole}
     forecasts = [forecast for found in models.values() for forecast in found]
     rows = {
         name: [np.concatenate(values) for values in (
@@ -172,7 +175,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument("--bags", type=Path, default=None, metavar="DIR", help="keep the nights here, or score those here")
     arguments.add_argument("--domain", type=int, default=os.getpid() % 100, help="ROS_DOMAIN_ID")
     options = parse(arguments, argv)
-    found = list(nights(options))
+    found = []
+    for run in nights(options):
+        if "hole" in run:
+            print(f"night {run['seed']} is not judged: {run['hole']:.0f} s without the bus")
+        else:
+            found.append(run)
+    if not found:
+        print("no night can be judged")
+        return
     reached = [run["floor"] / 3600.0 for run in found if np.isfinite(run["floor"])]
     span = f"{min(reached, default=0.0):.1f} to {max(reached, default=0.0):.1f} h"
     print(table(*score_rows(found, f"{len(found)} nights, {len(reached)} of them to the floor, after {span}")))
