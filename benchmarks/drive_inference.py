@@ -3,9 +3,9 @@
 Every case is planned with the inference reserve as a constant load, driven by the graph of `rover-energy drive --inference`
 with the given store, and read back from its bag. "over" is windows of 20 ms in which all loads together took more than was
 available; "above" is 60 s windows and instants in which receipts were above the grants; "bus/receipts" compares what the bus
-carried with the receipts' sum, "peak" is its greatest window [W]; "late" is hazard answers after their deadline, "gap" the
-longest time without one [s]. "without networks" is the drive of the same plan without any; "busy" networks look at 256 patches
-five times a second, which is due before the next time.
+carried with the receipts' sum, "peak" is its greatest window [W]; "quotes" is the mean error of quotes against receipts [-];
+"late" is hazard answers after their deadline, "gap" the longest time without one [s]. "without networks" is the drive of the
+same plan without any; "busy" networks look at 256 patches five times a second, which is due before the next time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RESERVE = 20.0  # [W]
 BUSY = {"across": 16, "period": 0.2}  # 256 patches five times a second
 GROUND = ROOT / "sim/worlds/crater_field.npz"
 COLUMNS = ("case", "reached", "duration", "planned", "windows", "over", "least margin", "receipts", "above", "joules", "peak",
-           "bus/receipts", "answers", "late", "gap", "quality", "modes")  # fmt: skip
+           "bus/receipts", "quotes", "answers", "late", "gap", "quality", "modes")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ def row(found: dict[str, Any]) -> tuple[Any, ...]:
     ratio = i["drawn_J"] / i["receipts_J"] if i["receipts_J"] else float("nan")
     modes = " ".join(f"{name} {count}" for name, count in i["grants_by_mode"].items() if count)
     return (
-        *first, sum(i["outcomes"].values()), i["violations"], i["receipts_J"], i["peak_window_W"], ratio, i["answers"], i["late"],
-        i["longest_gap_s"], i["quality"], modes,
+        *first, sum(i["outcomes"].values()), i["violations"], i["receipts_J"], i["peak_window_W"], ratio, i["quote_error"],
+        i["answers"], i["late"], i["longest_gap_s"], i["quality"], modes,
     )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def terrain_of(name: str) -> Terrain:
         return generate_lunar_terrain(seed=int(name.split("-")[1]))
     folder = data_folder()
     if folder is None:
-        raise FileNotFoundError(f"{name}: no folder of real terrains")
+        raise SystemExit(f"terrain {name}: there is no folder of real terrains; set ROVER_ENERGY_DATA, or choose other worlds")
     return load_terrain(folder / REAL[name])
 
 

@@ -21,6 +21,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
     folder = tmp_path_factory.mktemp("variants")
     patch = pytest.MonkeyPatch()
     patch.setattr(build, "QUICK", 2000)
+    patch.setattr(build, "CALLS", 10)
     store = build.build_store(folder, 5, quick=True)
     patch.undo()
     return folder, store
@@ -30,6 +31,7 @@ def test_the_store_is_whole_and_better_than_chance(made: tuple[Path, Store]) -> 
     folder, store = made
     assert [v.name for v in read_store(folder / "variants.yaml")] == ["swift-fp32", "swift-int8"]
     assert all(v.energy_provenance == "cpu_time_model" and 0.0 < v.energy <= v.energy_high for v in store)
+    assert all(0.2 < v.fixed_share < 0.95 and v.energy_of(256.0) < 9.0 * v.energy_of(16.0) for v in store), "a call costs, too"
     assert store.floor is not None
     x, y = make_patches(77, 400)  # of no seed that the build uses
     for variant in store:
@@ -52,6 +54,7 @@ def test_a_card_says_what_has_to_be_said(made: tuple[Path, Store]) -> None:
 
 def test_the_same_seed_gives_the_same_networks(made: tuple[Path, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "QUICK", 2000)
+    monkeypatch.setattr(build, "CALLS", 2)
     again = build.build_store(tmp_path, 5, quick=True)
     assert [(v.checksum, v.quality) for v in again] == [(v.checksum, v.quality) for v in made[1]]
 

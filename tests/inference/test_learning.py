@@ -82,11 +82,22 @@ def test_energy_counts_spikes(data: classifiers.Data, network) -> None:  # type:
 def test_a_budget_keeps_spikes_down(data: classifiers.Data, network) -> None:  # type: ignore[no-untyped-def]
     shares = []
     for budget in (float("inf"), 0.06):
-        made = spiking.retrain(spiking.convert(network, data.x[:200], 1), data, 0, 4, 500, budget=budget)
+        made = spiking.retrain(spiking.convert(network, data.x[:200], 1), data, 0, 4, budget=budget)
         spent = spiking.energy(made, network, data.test_x)
         shares.append(spent["conservative"] / spent["ann"])
     assert shares[1] < 0.08 < shares[0]
     assert made.operations(data.x[:1]) == classifiers.operations(network)
+
+
+def test_the_budget_holds_from_two_steps_on(data: classifiers.Data, network) -> None:  # type: ignore[no-untyped-def]
+    """What comes before learns as if there were none; two steps have twice the budget of one."""
+    ladder = ((3, 1), (2, 3), (1, 3))
+    free, bound = (spiking.iterate(network, data, 0, ladder, budget=b) for b in (float("inf"), 0.05))
+    assert all(torch.equal(a, b) for a, b in zip(free[3].weights, bound[3].weights, strict=True))
+    for steps in (2, 1):
+        spent = [spiking.energy(made[steps], network, data.test_x) for made in (free, bound)]
+        shares = [s["conservative"] / s["ann"] for s in spent]
+        assert shares[1] < 1.3 * 0.05 * steps < shares[0]
 
 
 def test_quantised_activations(data: classifiers.Data, network) -> None:  # type: ignore[no-untyped-def]

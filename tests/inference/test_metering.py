@@ -17,7 +17,18 @@ from scipy.integrate import quad
 from rover_energy.errors import InputError
 from rover_energy.inference.energy import UNMETERED, Energy, Provenance, Total
 from rover_energy.inference.melodi import Trace, integrate, read_calls, read_trace
-from rover_energy.inference.metering import CpuTime, NoMeter, OperatingPoint, Zeus, best_batch, single_calls, steady_state
+from rover_energy.inference.metering import (
+    CpuTime,
+    Measured,
+    NoMeter,
+    OperatingPoint,
+    Zeus,
+    best_batch,
+    calls_in_turn,
+    linear_price,
+    single_calls,
+    steady_state,
+)
 from rover_energy.inference.quotes import determination, fit_quotes
 
 
@@ -214,3 +225,54 @@ def test_disturbed_runs_hardly_move_the_fit() -> None:
     made = fit_quotes(names, amounts, joules)
     assert made.mean("a", 30.0) == pytest.approx(3.2, rel=0.03)
     assert made.mean("b", 30.0) == pytest.approx(12.2, rel=0.03)
+
+
+def measured(units: int, joules: float, *, high: float = 1.1, latency: float = 0.01) -> Measured:
+    """A call of so many units that took so much in all."""
+    energy = Energy(joules / units, Provenance.CPU_TIME_MODEL)
+    return Measured(energy, 0.0, latency, 0.0, 6.0, high * joules / units, units)
+
+
+def test_a_price_by_a_line_is_that_line() -> None:
+    """0.3 J for every call and 0.05 J for a unit: of 16 units' 1.1 J three elevenths are fixed."""
+    price = linear_price({n: measured(n, 0.3 + 0.05 * n) for n in (1, 16, 256)}, 16)
+    assert price.fixed_share == pytest.approx(0.3 / 1.1)
+    assert (price.energy.joules, price.energy_high) == pytest.approx((1.1 / 16, 1.1 * 1.1 / 16))
+    assert linear_price({16: measured(16, 1.0)}, 16).fixed_share == 0.0
+    assert linear_price({n: measured(n, 0.05 * n) for n in (1, 256, 16)}, 16).fixed_share == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_price_by_a_line_is_nearest_and_its_upper_values_hold(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    found = {n: measured(n, float(rng.uniform(0.8, 1.2) * (0.5 + 0.05 * n)), latency=0.01 * n) for n in (1, 4, 16, 64, 256)}
+    price = linear_price(found, 16)
+
+    def line(n: int, share: float) -> float:
+        return share * 16 + (1.0 - share) * n
+
+    def error(share: float) -> float:
+        base = found[16].energy.joules
+        return sum((line(n, share) * base / (n * m.energy.joules) - 1.0) ** 2 for n, m in found.items())
+
+    assert error(price.fixed_share) <= min(error(s) for s in np.linspace(0.0, 1.0, 2001)) + 1e-12
+    for n, m in found.items():
+        assert price.energy_high * line(n, price.fixed_share) >= n * m.energy_high * (1.0 - 1e-12)
+        assert price.latency * (price.fixed_share + (1.0 - price.fixed_share) * math.ceil(n / 16)) >= m.latency * (1.0 - 1e-12)
+
+
+def test_a_price_without_a_meter_is_unmetered() -> None:
+    found = {n: measured(n, math.nan) for n in (1, 16)}
+    assert not linear_price(found, 16).energy.metered
+    with pytest.raises(InputError, match="units = 8: is none of the sizes"):
+        linear_price(found, 8)
+
+
+def test_calls_in_turn_are_kept_apart_by_size() -> None:
+    """A meter that counts calls: every size is called so often, the sizes one after the other."""
+    order: list[int] = []
+    found = calls_in_turn({n: lambda n=n: order.append(n) for n in (1, 4)}, calls=3)
+    assert order == [1, 4] * 4, "one of each to warm up"
+    assert [m.units for m in found.values()] == [1, 4]
+    with pytest.raises(InputError, match="units = 0: is below 1"):
+        calls_in_turn({0: list}, calls=3)

@@ -54,6 +54,16 @@ def test_power_may_count_other_units_than_energy() -> None:
     assert (found.energy, found.power) == pytest.approx((3.0, 10.0))
 
 
+def test_known_runs_pay_their_fixed_share_once_each() -> None:
+    """1 J for 10 units, half of it fixed: a run of 100 costs 5.5 J, ten of 10 cost 10 J; 0.1 s become 0.55 s and 1 s."""
+    ladder = {"t": [variant("v", "t", 0.1, batch=10, fixed_share=0.5, latency=0.1, peak_power=2.0)]}
+    for runs, joules, seconds in (((100.0,), 5.5, 0.55), ((10.0,) * 10, 10.0, 1.0), ((), 10.0, 1.0), ((50.0,), 8.0, 0.8)):
+        found = select([TaskDemand("t", 100.0, runs=runs)], ladder, energy=20.0, power=9.0, period=1.0)
+        assert (found.energy, found.power) == pytest.approx((joules, 2.0 * seconds))
+    late = TaskDemand("t", 100.0, deadline=0.5, runs=(100.0,))
+    assert select([late], ladder, energy=20.0, power=9.0).chosen["t"] is None
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_gate_that_left_experts_out_chooses_among_the_rest(seed: int) -> None:
     """Expert 0 is always right; 1 and 2 each on their own half. A gate that sees all need never tell those two apart."""

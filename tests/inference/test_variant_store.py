@@ -16,6 +16,17 @@ from rover_energy.inference.store import Store, read_store, write_store
 from rover_energy.inference.variant import Variant, digest, wilson
 
 
+def test_a_run_costs_its_own_share_and_that_of_its_units() -> None:
+    """1.6 J and 0.8 s for 16 units, three quarters of them fixed: 1.2 J + 0.025 J a unit; less than a batch is not faster."""
+    made = variant("v", energy=0.1, energy_high=0.2, batch=16, fixed_share=0.75, latency=0.8)
+    for amount, joules, seconds in ((1.0, 1.225, 0.8), (16.0, 1.6, 0.8), (17.0, 1.625, 1.0), (256.0, 7.6, 3.8)):
+        assert made.energy_of(amount) == pytest.approx(joules)
+        assert made.energy_high_of(amount) == pytest.approx(2.0 * joules)
+        assert made.seconds_of(amount) == pytest.approx(seconds)
+    plain = replace(made, fixed_share=0.0)
+    assert (plain.energy_of(7.0), plain.seconds_of(33.0)) == pytest.approx((0.7, 2.4))
+
+
 @pytest.mark.parametrize("name", ["variants.yaml", "variants.json"])
 def test_a_store_survives_its_file(name: str, tmp_path: Path) -> None:
     write_store(tmp_path / name, store())

@@ -33,6 +33,7 @@ def card(variant: Variant) -> str:
     v = variant
     data, limits = TASKS.get(v.task, UNKNOWN)
     joules = f"{v.energy:.4g} J median, {v.energy_high:.4g} J in 95 % of the runs" if v.priced else "unmetered: never chosen"
+    shared = f", in runs of {v.batch}, of which {v.fixed_share:.0%} whatever the amount" if v.fixed_share else ""
     origin = MEANING.get(v.provenance, v.energy_provenance.replace("_", " "))
     kind = f"{v.family.replace('_', ' ')}, {v.precision}"
     if v.tier:
@@ -46,7 +47,7 @@ def card(variant: Variant) -> str:
         ("kind", kind),
         ("data", data),
         ("quality", f"{v.metric} {v.quality:.4f}, {interval}, on data not trained with"),
-        ("energy per unit", f"{joules}; {origin}" + (f" ({v.energy_detail})" if v.energy_detail else "")),
+        ("energy per unit", f"{joules}{shared}; {origin}" + (f" ({v.energy_detail})" if v.energy_detail else "")),
         ("peak power", f"{v.peak_power:.4g} W"),
         ("latency", f"{v.latency:.4g} s for {v.batch} together, 95 % of the runs"),
         ("size", f"{v.size} bytes" if v.size else "no weights"),

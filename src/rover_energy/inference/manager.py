@@ -60,6 +60,8 @@ class Manager:
         self.waiting: dict[str, Request] = {}
         self.running: dict[str, Start] = {}
         self.receipts: list[Receipt] = []
+        self._choice: tuple[tuple[float, ...], dict[str, Variant | None]] = ((), {})
+        self.usual: dict[str, float] = {}  # task: time from request to deadline of its latest request [s]
 
     # ------------------------------------------------------------------------------------------------------- incoming
 
@@ -79,6 +81,7 @@ class Manager:
             self.receipts.append(_refused(request, now, problem))
         else:
             self.waiting[request.name] = request
+            self.usual[request.task] = request.deadline - request.stamp
         return problem
 
     def receive(self, grant: Grant, now: float) -> list[Start]:
@@ -99,7 +102,7 @@ class Manager:
         request, quality = start.request, start.variant.quality if outcome is Outcome.COMPLETED else math.nan
         receipt = Receipt(
             self.budget.now, name, request.task, start.variant.name, outcome, energy, held.sequence,
-            start.variant.energy * request.amount, held.begun, self.budget.now - request.stamp, held.power, operations,
+            start.variant.energy_of(request.amount), held.begun, self.budget.now - request.stamp, held.power, operations,
             routed_up, energy_score, quality,
         )  # fmt: skip
         self.receipts.append(receipt)
@@ -161,7 +164,7 @@ class Manager:
 
     def _begin(self, request: Request, variant: Variant, now: float, *, floor: bool = False) -> Start | None:
         held = self.budget.reserve(
-            request.name, energy=self.margin * variant.energy_high * request.amount, power=variant.peak_power,
+            request.name, energy=self.margin * variant.energy_high_of(request.amount), power=variant.peak_power,
             seconds=self._seconds(request, variant), now=now, floor=floor,
         )  # fmt: skip
         if isinstance(held, Denied):
@@ -186,7 +189,7 @@ class Manager:
         if grant is None or grant.mode in (Mode.FLOOR, Mode.SAVING):
             return None
         chosen = self._choose(now).get(request.task)
-        in_time = chosen is not None and now + chosen.latency * self.slack <= request.deadline
+        in_time = chosen is not None and now <= self._last(request, chosen)
         return chosen if chosen is not None and in_time and chosen.quality > floor.quality else None
 
     def _choose(self, now: float) -> dict[str, Variant | None]:
@@ -198,6 +201,12 @@ class Manager:
         grant = self.budget.grant
         if grant is None:
             return {}
+        state = (now, grant.sequence, self.budget.energy_left, float(len(self.waiting)), float(len(self.running)))
+        if state != self._choice[0]:  # many requests may wait in one step
+            self._choice = state, self._chosen(grant, now)
+        return self._choice[1]
+
+    def _chosen(self, grant: Grant, now: float) -> dict[str, Variant | None]:
         period = max(0.0, min(grant.stamp + self.horizon, grant.valid_until) - now)
         demands = [self._expected(task, period) for task in self.store.tasks]
         wanted = [d for d in demands if d.count > 0.0]
@@ -217,7 +226,12 @@ class Manager:
         count, at_a_time = waiting + rate * period, waiting + rate * max(self.horizon, 1.0)
         weights = [r.weight for r in mine] or [weight]
         left = min((r.deadline - self.budget.now for r in mine), default=math.inf)
-        return TaskDemand(task, count, sum(weights) / len(weights), max(left / self.slack, 1e-9), at_a_time)
+        patience, floor = self.usual.get(task, math.inf) - self.patience, self.store.floor
+        fallback = floor.quality if floor is not None and floor.task == task else 0.0
+        return TaskDemand(
+            task, count, sum(weights) / len(weights), max(left / self.slack, 1e-9), at_a_time, patience, fallback,
+            tuple(r.amount for r in mine),
+        )  # fmt: skip
 
     def _start_urgent(self, request: Request, now: float, grant: Grant) -> Start | None:
         """With the chosen variant, or with a cheaper one when it is the last moment at which that can still be in time.
@@ -231,15 +245,18 @@ class Manager:
         start = None if variant is None or wait else self._begin(request, variant, now)
         for other in reversed(self._allowed(request.task, grant)):
             last = self._last(request, other)
-            late = now >= last - self.slack * other.latency - self.patience
-            cheaper = variant is None or other.energy_high <= variant.energy_high
+            late = now >= last - self._lasts(request, other) - self.patience
+            cheaper = variant is None or other.energy_high_of(request.amount) <= variant.energy_high_of(request.amount)
             if start is None and late and cheaper and (now <= last or self._hopeless(request, other)):
                 start = self._begin(request, other, now)
         return start
 
     def _last(self, request: Request, variant: Variant) -> float:
         """When this variant must begin to be in time [s]."""
-        return request.deadline - self.slack * variant.latency
+        return request.deadline - self._lasts(request, variant)
+
+    def _lasts(self, request: Request, variant: Variant) -> float:
+        return self.slack * variant.seconds_of(request.amount)
 
     def _crowds(self, chosen: Mapping[str, Variant | None], variant: Variant) -> bool:
         """Beside this run there would be no power for the better variant of the reserved perception."""
@@ -252,8 +269,8 @@ class Manager:
 
     def _hopeless(self, request: Request, fastest: Variant) -> bool:
         """No variant of its task could be in time even at once, and this is the fastest one."""
-        latencies = [v.latency for v in self.store.of_task(request.task)]
-        return fastest.latency == min(latencies) and self.slack * min(latencies) > request.deadline - request.stamp
+        least = min(self._lasts(request, v) for v in self.store.of_task(request.task))
+        return self._lasts(request, fastest) == least and least > request.deadline - request.stamp
 
     def _start_deferrable(self, request: Request, now: float, grant: Grant) -> Start | None:
         """What can wait: on surplus, or when it would otherwise be late; with the best variant that fits.
@@ -272,12 +289,12 @@ class Manager:
         return None
 
     def _seconds(self, request: Request, variant: Variant) -> float:
-        return self.lead + variant.latency * self.slack * math.ceil(request.amount / variant.batch)
+        return self.lead + self._lasts(request, variant)
 
     def _carries(self, grant: Grant, request: Request, variant: Variant) -> bool:
         """A fresh grant like this one has the energy, the power and the time for this run alone."""
         floor, lifetime = self.budget.floor, grant.valid_until - grant.stamp
-        enough = self.margin * variant.energy_high * request.amount <= grant.energy - floor_energy(floor, lifetime)
+        enough = self.margin * variant.energy_high_of(request.amount) <= grant.energy - floor_energy(floor, lifetime)
         power = variant.peak_power <= grant.power_limit - floor.peak_power
         return enough and power and self._seconds(request, variant) <= lifetime
 
@@ -291,7 +308,7 @@ class Manager:
         for request in self.waiting.values():
             variants = self.store.of_task(request.task)
             best = max(variants, key=lambda v: v.quality)
-            joules = best.energy_high * request.amount
+            joules = best.energy_high_of(request.amount)
             wanted, power, weakest = wanted + joules, max(power, best.peak_power), max(weakest, best.provenance)
             deferrable += joules if request.deferrable else 0.0
         base = floor.power * self.horizon

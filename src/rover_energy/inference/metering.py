@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -196,37 +196,95 @@ def single_calls(work: Callable[[], Any], units: int, *, calls: int = 60, backen
     Each call is a window of its own, after a pause in which the caches are overwritten. Otherwise as `steady_state`, whose
     calls follow each other and cost less. Raises InputError when a count is below 1.
     """
-    for name, value in (("units", units), ("calls", calls)):
+    return calls_in_turn({units: work}, calls=calls, backend=backend)[units]
+
+
+def calls_in_turn(
+    works: Mapping[int, Callable[[], Any]], *, calls: int = 60, backend: Backend | None = None
+) -> dict[int, Measured]:
+    """As `single_calls` of several sizes, by their units of work, one after the other: what else runs on the machine
+    disturbs them alike, so that they can be compared.
+    """  # fmt: skip
+    for name, value in (("units", min(works, default=0)), ("calls", calls)):
         if not value >= 1:
             raise InputError("metering", name, "is below 1", "give 1 or more", value)
     meter, other = backend or CpuTime(clock=time.thread_time), np.zeros(CACHES // 8)
-    energies: list[Energy] = []
-    times, processor = [], []
+    windows = {units: _Windows() for units in works}
 
-    def once() -> None:
+    def once(units: int) -> None:
         cpu, begun, mark = time.thread_time(), time.perf_counter(), meter.begin()
-        work()
-        energies.append(meter.end(mark))
-        times.append(time.perf_counter() - begun)
-        processor.append((time.thread_time() - cpu) / units)
+        works[units]()
+        windows[units].energies.append(meter.end(mark))
+        windows[units].times.append(time.perf_counter() - begun)
+        windows[units].processor.append((time.thread_time() - cpu) / units)
 
-    work()
+    for work in works.values():
+        work()
     for _ in range(calls):
-        other += 1.0
-        time.sleep(PAUSE)
-        thread = threading.Thread(target=once)
-        thread.start()
-        thread.join()
-    if not all(e.metered for e in energies):
-        return Measured(UNMETERED, math.nan, _quantile(times, 95.0), _quantile(processor, 50.0), math.nan, math.nan, units)
-    each = np.array([e.joules for e in energies]) / units
-    low, middle, high = (float(q) for q in np.percentile(each, QUARTILES))
-    energy = Energy(middle, energies[0].provenance, float(np.std(each)), energies[0].detail)
-    peak = max(e.joules / t for e, t in zip(energies, times, strict=True) if t > 0.0)
-    return Measured(
-        energy, (high - low) / middle if middle > 0.0 else math.nan, _quantile(times, 95.0), _quantile(processor, 50.0), peak,
-        _quantile(each, 95.0), units,
-    )  # fmt: skip
+        for units in works:
+            other += 1.0
+            time.sleep(PAUSE)
+            thread = threading.Thread(target=once, args=(units,))
+            thread.start()
+            thread.join()
+    return {units: found.summary(units) for units, found in windows.items()}
+
+
+@dataclass
+class _Windows:
+    """What single calls took: energies, times [s], processor time per unit [s]."""
+
+    energies: list[Energy] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+    def summary(self, units: int) -> Measured:
+        """Of calls of so many units."""
+        latency, cpu = _quantile(self.times, 95.0), _quantile(self.processor, 50.0)
+        if not all(e.metered for e in self.energies):
+            return Measured(UNMETERED, math.nan, latency, cpu, math.nan, math.nan, units)
+        each = np.array([e.joules for e in self.energies]) / units
+        low, middle, high = (float(q) for q in np.percentile(each, QUARTILES))
+        energy = Energy(middle, self.energies[0].provenance, float(np.std(each)), self.energies[0].detail)
+        peak = max(e.joules / t for e, t in zip(self.energies, self.times, strict=True) if t > 0.0)
+        spread = (high - low) / middle if middle > 0.0 else math.nan
+        return Measured(energy, spread, latency, cpu, peak, _quantile(each, 95.0), units)
+
+
+@dataclass(frozen=True)
+class LinearPrice:
+    """Price of a call by its units of work: a share that every call takes, and the rest in proportion.
+
+    energy, energy_high : per unit [J], where so many as `units` come together, and what 95 % of the calls stay below.
+    latency : of such a call [s]. fixed_share : of a call of `units`, what it takes however many there are [-].
+    """
+
+    units: int
+    energy: Energy
+    energy_high: float
+    latency: float
+    fixed_share: float
+
+
+def linear_price(found: Mapping[int, Measured], units: int) -> LinearPrice:
+    """The line through the call of `units` that is nearest to calls of other sizes, in relative error.
+
+    The upper values hold for all of the sizes: where the line is below one of them, they are raised. Unmetered where one of
+    them is. Raises InputError unless `units` is among the sizes.
+    """
+    if units not in found:
+        raise InputError("metering", "units", "is none of the sizes", "measure it too", units)
+    base = found[units].energy
+    if not all(m.energy.metered and m.energy.joules > 0.0 for m in found.values()):
+        return LinearPrice(units, UNMETERED, math.nan, found[units].latency, 0.0)
+    sizes = np.array(list(found), dtype=float) / units
+    costs = sizes * np.array([m.energy.joules for m in found.values()]) / base.joules
+    slope = (1.0 - sizes) / costs
+    square = float(slope @ slope)
+    share = float(np.clip(slope @ (1.0 - sizes / costs) / square, 0.0, 1.0)) if square > 0.0 else 0.0
+    high = [base.joules] + [n * m.energy_high / (share * units + (1.0 - share) * n) for n, m in found.items()]
+    latency = [m.latency / (share + (1.0 - share) * math.ceil(n / units)) for n, m in found.items()]
+    return LinearPrice(units, base, max(high), max(latency), share)
 
 
 def _quantile(values: Iterable[float], percent: float) -> float:

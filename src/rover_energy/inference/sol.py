@@ -38,9 +38,9 @@ class SolParameters(Parameters):
     seconds: float = parameter(SOL, unit="s", minimum=600.0, maximum=1e7, description="length")
     rtg_power: float = parameter(54.0, unit="W", minimum=0.0, maximum=1e4, description="of the generator")
     pv_power: float = parameter(150.0, unit="W", minimum=0.0, maximum=1e4, description="of the array at noon")
-    base_power: float = parameter(50.0, unit="W", minimum=0.0, maximum=1e4, description="of avionics, heaters, radio")
+    base_power: float = parameter(55.0, unit="W", minimum=0.0, maximum=1e4, description="of avionics, heaters, radio")
     drive_power: float = parameter(90.0, unit="W", minimum=0.0, maximum=1e4, description="while driving, by day")
-    state_of_charge: float = parameter(0.3, minimum=0.0, maximum=1.0, description="at midnight")
+    state_of_charge: float = parameter(0.6, minimum=0.0, maximum=1.0, description="at midnight")
     load: float = parameter(1.0, minimum=0.01, maximum=100.0, description="requests against the usual")
     grant_share: float = parameter(1.0, minimum=0.0, maximum=1.0, description="of the policy's power that is granted")
     battery: BatteryParameters = group(BatteryParameters, "battery")
@@ -50,16 +50,16 @@ class SolParameters(Parameters):
 
 #: task: mean time between requests [s], weight, time to answer [s], may wait for surplus
 TASKS: Mapping[str, tuple[float, float, float, bool]] = {
-    "hazard": (20.0, 3.0, 5.0, False), "map": (40.0, 1.0, 30.0, False), "sentinel": (60.0, 1.5, 20.0, False),
+    "hazard": (20.0, 3.0, 5.0, False), "map": (40.0, 1.0, 240.0, False), "sentinel": (60.0, 1.5, 180.0, False),
     "digest": (1800.0, 8.0, 30000.0, True),
 }  # fmt: skip
 
 
 def world(*, seconds: float = SOL, grant_share: float = 1.0) -> SolParameters:
-    """The usual sol, with a grant every 40 s."""
-    policy = GrantPolicy(period=40.0, lifetime=80.0, power=12.0, saving_below=2e5, surplus_power=20.0)
+    """The usual sol, with a grant every 40 s: the night drains the battery until inference must save, noon has power to spare."""
+    policy = GrantPolicy(period=40.0, lifetime=80.0, power=10.0, saving_below=1.2e5, surplus_power=20.0)
     floor = FloorReserve(power=0.03, burst=0.6, peak_power=1.5)
-    battery = BatteryParameters(capacity=2.0e6)
+    battery = BatteryParameters(capacity=5.0e5)
     return SolParameters(seconds=seconds, grant_share=grant_share, policy=policy, floor=floor, battery=battery)
 
 
@@ -213,7 +213,7 @@ class Sol:
 
     def _course(self, start: Start, now: float) -> tuple[float, str, float, bool]:
         """When a run ends, what it takes by then, and whether it is stopped because its reservation is used up."""
-        wanted = start.variant.energy * start.request.amount * self.script.luck[start.request.name]
+        wanted = start.variant.energy_of(start.request.amount) * self.script.luck[start.request.name]
         taken = min(wanted, start.energy)
         seconds = taken / (LOAD * start.variant.peak_power)
         return now + seconds, start.request.name, taken, taken < wanted

@@ -20,7 +20,12 @@ FAMILIES = ("network", "spiking", "activation_quantised", "integer", "ternary", 
 
 @dataclass(frozen=True)
 class Variant(Parameters):
-    """One way to do a task. Energies and latencies are for one unit of work (a patch, a query, a token)."""
+    """One way to do a task.
+
+    Energies are for one unit of work (a patch, a query, a token), where `batch` units run together; the latency is that of
+    such a batch. A run of another amount costs `energy_of` and lasts `seconds_of`: a linear law, as a call has its own cost
+    however much there is to do.
+    """
 
     name: str = parameter("", description="unique in its store")
     task: str = parameter("", description="what it does, e.g. terrain_class")
@@ -41,6 +46,9 @@ class Variant(Parameters):
     size: int = parameter(0, unit="byte", minimum=0, maximum=10**13, description="of its weights as stored")
     operations: float = parameter(0.0, minimum=0.0, maximum=1e18, description="multiply-accumulates or additions; 0: not counted")
     batch: int = parameter(1, minimum=1, maximum=10**6, description="units of work run together at this price")
+    fixed_share: float = parameter(
+        0.0, minimum=0.0, maximum=1.0, description="of the energy and time of a batch: what a run takes whatever its amount"
+    )
     artefact: str = parameter("", description="file beside the store, e.g. an ONNX model; empty: none")
     checksum: str = parameter("", description="sha256 of the artefact")
     floor: bool = parameter(False, description="the one that always may run: it serves the reserved perception")
@@ -78,6 +86,22 @@ class Variant(Parameters):
     def priced(self) -> bool:
         """It has an energy, so it may be planned with."""
         return self.provenance is not Provenance.UNKNOWN
+
+    def energy_of(self, amount: float) -> float:
+        """Median energy of a run of so many units of work [J]."""
+        return self.energy * self._worth(amount)
+
+    def energy_high_of(self, amount: float) -> float:
+        """Energy that such a run does not exceed in 95 % of the cases [J]."""
+        return self.energy_high * self._worth(amount)
+
+    def seconds_of(self, amount: float) -> float:
+        """Time within which 95 % of such runs end [s]; never less than a whole batch is given."""
+        return self.latency * (self.fixed_share + (1.0 - self.fixed_share) * math.ceil(amount / self.batch))
+
+    def _worth(self, amount: float) -> float:
+        """Units of work at the batch's price that cost as much as a run of this amount."""
+        return self.fixed_share * self.batch + (1.0 - self.fixed_share) * amount
 
     @property
     def quality_per_joule(self) -> float:

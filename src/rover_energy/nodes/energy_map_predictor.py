@@ -72,7 +72,7 @@ class EnergyMapPredictor(ros.Part):
         """In the Spender's thread."""
         variant = self.variants[permit.variant]
         made = predict(self.session(variant.artefact), self.world.terrain, self.image)
-        quoted = variant.energy * self.amount
+        quoted = variant.energy_of(self.amount)
         return Spent(quality=variant.quality, quoted=quoted, then=lambda: self.publish(made, permit.variant))
 
     def publish(self, made: Prediction, variant: str) -> None:

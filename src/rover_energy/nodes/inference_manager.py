@@ -95,28 +95,28 @@ class InferenceManager(ros.Part):
         if not 0.0 < request.amount < math.inf:
             return refuse(response, "INVALID_REQUEST", f"amount = {request.amount:g}: give units of work above 0")
         try:
-            variant = self.quoted(request.task, request.variant)
+            variant = self.quoted(request.task, request.variant, request.amount)
         except InputError as error:
             return refuse(response, "UNKNOWN_TASK", str(error))
         if not variant.priced:
             return refuse(response, "NO_MODEL", f"{variant.name} is unmetered; meter it first")
-        median, high = request.amount * variant.energy, request.amount * variant.energy_high
+        median, high = variant.energy_of(request.amount), variant.energy_high_of(request.amount)
         spread = (high - median) * 1.2816 / 1.6449  # from 95 % to 90 % of a normal law
         response.energy_p10, response.energy_p50, response.energy_p90 = max(0.0, median - spread), median, median + spread
-        response.power, response.duration = variant.peak_power, variant.latency * math.ceil(request.amount / variant.batch)
+        response.power, response.duration = variant.peak_power, variant.seconds_of(request.amount)
         self.manager.budget.advance(self.now)
         response.affordable = response.energy_p90 <= self.manager.budget.energy_left
         response.variant_chosen, response.provenance.value = variant.name, int(variant.provenance)
         return response
 
-    def quoted(self, task: str, name: str) -> Variant:
+    def quoted(self, task: str, name: str, amount: float) -> Variant:
         """The named variant, or the best one of a task that the grant affords, or its cheapest. Raises InputError."""
         if name:
             return self.store[name]
         ladder = self.store.of_task(task or (self.store.tasks[0] if len(self.store.tasks) == 1 else task))
         if not ladder:
             raise InputError(self.store.source, "task", "has no metered variant", "meter one", task)
-        fitting = [v for v in ladder if v.energy_high <= self.manager.budget.energy_left]
+        fitting = [v for v in ladder if v.energy_high_of(amount) <= self.manager.budget.energy_left]
         return max(fitting, key=lambda v: v.quality) if fitting else ladder[0]
 
     def on_timer(self) -> None:

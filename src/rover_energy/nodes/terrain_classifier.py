@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rover_energy.errors import InputError
 from rover_energy.inference.learning.export import Session
 from rover_energy.inference.store import read_store
-from rover_energy.inference.tasks.terrain_patches import CLASSES, HAZARDS, SIDE, cut_patches
+from rover_energy.inference.tasks.terrain_patches import CHANNELS, CLASSES, HAZARDS, SIDE, cut_patches
 from rover_energy.nodes import ros
 from rover_energy.nodes.inference_settings import TerrainClassParameters
 from rover_energy.nodes.plan_folder import read_world
@@ -38,9 +38,14 @@ class TerrainClassifier(ros.Part):
         if not self.variants:
             raise InputError(p.store, TASK, "has no variant that runs here", "build one: rover-energy infer build --out DIR")
         self.session = cache(lambda name: Session(folder / self.variants[name].artefact))
-        for name in self.variants:
-            self.session(name)  # a missing package or a broken file is said now
+        blank = np.zeros((p.across**2, CHANNELS, SIDE, SIDE), dtype=np.float32)
+        for name in self.variants:  # a missing package or a broken file is said now, and no run pays for a first call
+            self.session(name)(blank)
         self.world = read_world(p.folder)
+        self.stride = 0.5 * SIDE * p.spacing  # what a run needs and does not change is made now: a run's energy is counted
+        along = self.stride * (np.arange(p.across) - (p.across - 1) / 2.0)
+        self.around = np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
+        self.still = self.azimuth_at(float(self.world.environment.times[0])) if self.world.environment.times.size == 1 else None
         self.spender, self.send = Spender(self, TASK), self.publisher("terrain_classes")
         self.odometry = b""
         self.odometry_class = ros.message_class("nav_msgs/msg/Odometry")
@@ -72,25 +77,22 @@ class TerrainClassifier(ros.Part):
     def run(self, permit: Permit, header: Any, x: float, y: float) -> Spent:
         """In the Spender's thread."""
         variant, p, terrain = self.variants[permit.variant], self.settings, self.world.terrain
-        stride = 0.5 * SIDE * p.spacing
-        along = stride * (np.arange(p.across) - (p.across - 1) / 2.0)
-        centres = np.stack(np.meshgrid(x + along, y + along), axis=-1).reshape(-1, 2)
-        azimuth = self.azimuth(ros.seconds(header.stamp))
+        centres = self.around + np.array((x, y))
+        azimuth = self.azimuth_at(ros.seconds(header.stamp)) if self.still is None else self.still
         patches, known = cut_patches(
             terrain.height, terrain.x0, terrain.y0, terrain.cell, centres, spacing=p.spacing, azimuth=azimuth
         )
         scores = self.session(variant.name)(patches)
         amount = len(centres)
-        corner = tuple(float(v) - 0.5 * stride for v in centres[0])
+        corner = tuple(float(v) - 0.5 * self.stride for v in centres[0])
         return Spent(
-            quality=variant.quality, operations=variant.operations * amount, quoted=variant.energy * amount,
-            then=lambda: self.publish(permit, header, corner, stride, scores, known),
+            quality=variant.quality, operations=variant.operations * amount, quoted=variant.energy_of(amount),
+            then=lambda: self.publish(permit, header, corner, self.stride, scores, known),
         )  # fmt: skip
 
-    def azimuth(self, time: float) -> float:
+    def azimuth_at(self, time: float) -> float:
         """Direction to the Sun from x towards y [rad]."""
-        scene = self.world.environment
-        sun = scene.sun_direction(time if scene.times.size > 1 else float(scene.times[0]))
+        sun = self.world.environment.sun_direction(time)
         return math.atan2(float(sun[..., 1]), float(sun[..., 0]))
 
     def publish(

@@ -22,16 +22,16 @@ from rover_energy.inference.learning.classifiers import (
     train_swift,
 )
 from rover_energy.inference.learning.export import Session, write_int8, write_onnx
-from rover_energy.inference.learning.spiking import AC, MAC, Spiking, energy, iterate
+from rover_energy.inference.learning.spiking import AC, BUDGET, LADDER, MAC, Spiking, energy, iterate
 from rover_energy.inference.learning.tools import logits_of
-from rover_energy.inference.metering import CORE_POWER, single_calls
+from rover_energy.inference.metering import CORE_POWER, calls_in_turn, linear_price
 from rover_energy.inference.store import Store, write_store
 from rover_energy.inference.tasks.terrain_patches import CHANNELS, SIDE, cut_patches
 from rover_energy.inference.variant import Variant, digest, wilson
 
 ROOM = "rover_energy.inference.learning"
 TASK, BATCH = "terrain_class", 16
-LADDER, COUNT = ((5, 3), (3, 2), (2, 2), (1, 6)), 3000
+SIZES, CALLS = (1, BATCH, 16 * BATCH), 40  # patches of the calls by which a network is priced, and how many of each
 QUICK = 4000  # patches for a build in a hurry
 CORE_LATENCY = 1e-9  # [s] per addition of a spiking network: an assumption about hardware that is not here
 #: Modules of this room and their producers, each `(folder, seed, began) -> list[Variant]`.
@@ -78,7 +78,7 @@ def build_terrain(folder: Path, seed: int, began: Began = lambda _: None, *, qui
         networks = (("swift", distil_swift(data, large, seed)), ("flat", train_flat(data, seed)), ("super", large))
         variants = [v for name, network in networks for v in exported(folder, name, network, data, source)]
         began("terrain: spikes")
-        for steps, spiking in iterate(large, data, seed, LADDER, COUNT).items():
+        for steps, spiking in iterate(large, data, seed, LADDER, budget=BUDGET).items():
             variants.append(spiking_variant(spiking, steps, large, data, source))
         began("terrain: activations")
         deep = Quantised(large, calibrate(large, data.calibration_x[:500], 3), 3, 2, 0.5)
@@ -106,20 +106,24 @@ def graded(scores: Any, labels: Any) -> dict[str, Any]:
 def deployed(path: Path, name: str, precision: str, data: Data, macs: float, source: str) -> Variant:
     """A variant that runs here, the quality that of the file.
 
-    Priced by the processor time of a node's call: patches cut out of the ground and classified, with cold caches.
+    Priced by the processor time of a node's calls: patches cut out of the ground and classified, with cold caches.
     """
     session = Session(path)
     x = data.test_x.numpy()
     scores = np.concatenate([session(x[i : i + 500]) for i in range(0, len(x), 500)])
     ground, rng = np.cumsum(np.random.default_rng(0).normal(size=(200, 200)), axis=1) * 0.02, np.random.default_rng(1)
-    centres = rng.uniform(4.0, 35.0, (BATCH, 2))
-    m = single_calls(lambda: session(cut_patches(ground, 0.0, 0.0, 0.2, centres, spacing=0.25, azimuth=1.0)[0]), BATCH)
+
+    def call(count: int) -> Callable[[], Any]:
+        centres = rng.uniform(4.0, 35.0, (count, 2))
+        return lambda: session(cut_patches(ground, 0.0, 0.0, 0.2, centres, spacing=0.25, azimuth=1.0)[0])
+
+    m = linear_price(calls_in_turn({count: call(count) for count in SIZES}, calls=CALLS), BATCH)
     return Variant(
         name=f"{name}-{precision}", task=TASK, family="network" if precision == "fp32" else "integer", precision=precision,
-        **graded(scores, data.test_y), energy=m.energy.joules, energy_high=max(m.energy.joules, m.energy_high),
+        **graded(scores, data.test_y), energy=m.energy.joules, energy_high=m.energy_high,
         energy_provenance=m.energy.provenance.name.lower(), energy_detail=m.energy.detail, peak_power=CORE_POWER,
-        latency=m.latency, size=path.stat().st_size, operations=macs, batch=BATCH, artefact=path.name, checksum=digest(path),
-        source=source,
+        latency=m.latency, size=path.stat().st_size, operations=macs, batch=BATCH, fixed_share=m.fixed_share,
+        artefact=path.name, checksum=digest(path), source=source,
     )  # fmt: skip
 
 
