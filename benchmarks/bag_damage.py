@@ -229,8 +229,17 @@ def commands(folder: Path) -> dict[str, tuple[bytes, str, Callable[[Path], list[
         "mapping": (mapping.encode(), ".yaml", lambda p: [*audit, str(bag), "--map", str(p)]),
         "rover": (rover, ".yaml", lambda p: [*audit, str(bag), "--rover", str(p)]),
         "log": ("\n".join(lines).encode(), ".csv", lambda p: ["calibrate", str(p), "--out", str(folder / "fit.yaml"), "--quiet"]),
+        **metered(folder),
         "terrain": (dem.encode(), ".asc", lambda p: ["terrain", "info", str(p)]),
     }  # fmt: skip
+
+
+def metered(folder: Path) -> dict[str, tuple[bytes, str, Callable[[Path], list[str]]]]:
+    """A bag of the rover's bus for what reads PowerState; nothing without the message package."""
+    if importlib.util.find_spec("rover_energy_interfaces") is None:
+        return {}
+    data = make_drive(folder / "drive").read_bytes()
+    return {"metered bag": (data, ".mcap", lambda p: ["meters", str(p), "--quiet"])}
 
 
 def files(folder: Path, number: int, seed: int) -> dict[str, Any]:

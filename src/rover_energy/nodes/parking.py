@@ -17,6 +17,7 @@ from rover_energy.nodes.summary import parts_of, read_bag
 from rover_energy.telemetry.audit import Audit
 
 SILENCE = 30.0  # [s] of real time without a window
+HORIZON = 43200.0  # [s] of a forecast: a night
 FORECASTS = 60.0  # windows between two forecasts, each of which takes as long as hundreds of windows
 
 
@@ -24,8 +25,10 @@ def parked(nodes: list[Node], window: float) -> list[Node]:
     """The nodes of a drive with long windows [s]; nobody drives, so the simulation waits for every answer of the bus."""
     special: dict[str, dict[str, Any]] = {
         "simulator": {"window": window, "patience": SILENCE},
-        "power": {"forecast_period": max(10.0, min(FORECASTS * window, 3600.0))},
-    }
+        "power": {
+            "forecast_period": max(10.0, min(FORECASTS * window, 3600.0)), "forecast_horizon": HORIZON, "forecast_light": True,
+        },
+    }  # fmt: skip
     return [replace(node, parameters={**node.parameters, **special.get(node.name, {})}) for node in nodes]
 
 
