@@ -153,6 +153,11 @@ class Job:
         return math.fsum(entry["joules"] for entry in self.entries)
 
     @property
+    def labels(self) -> int:
+        """Asked from Earth: of the decision, and those that judged the place, which it counts among its own."""
+        return max(self.decision.labels, self.probe) if self.entries else 0
+
+    @property
     def total(self) -> Total:
         """The same, apart by where the joules come from."""
         return Total.of(Energy(e["joules"], Provenance[e["provenance"].upper()]) for e in self.entries)
