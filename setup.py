@@ -39,6 +39,7 @@ EXTRAS["ros"] = [*(f"{wheel} ; {ROS_PLATFORM}" for wheel in ROS_WHEELS), "rosbag
 EXTRAS["views"] = VIEWS  # not in "all": Rerun's viewer alone takes 300 MB
 # Learning and deployment of networks; on Linux without a GPU take the CPU build of torch from its own index.
 EXTRAS["infer"] = ["torch>=2.6", "scikit-learn>=1.5", "onnx>=1.17", "onnxruntime>=1.20", "zeus>=0.12", "river>=0.22"]
+EXTRAS["chemistry"] = ["ase>=3.23"]  # LGPL: figures of adsorption energies only
 EXTRAS["test"] = [
     "pytest>=8",
     "pytest-timeout>=2.3",

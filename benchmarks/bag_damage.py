@@ -1,15 +1,20 @@
-"""Damaged bags: cut at every byte, every bit of one chunk flipped, and thousands of mutated files through the command line.
+"""Damaged bags: cut at every byte, every bit of one chunk flipped, mutated files through the command line, replays of damage.
 
 The bag of the first two has 30 chunks and more, as the recorder writes them (rosbags, with checksums); what should be left
 of it is known from the framing alone. Beside it stands what the usual readers return from the same cut files. The third
 part mutates a bag, a mapping file, a rover file, a driving log and a terrain, and gives each to the commands that read it:
-one line of explanation, a documented exit code, and never a traceback.
+one line of explanation, a documented exit code, and never a traceback. The fourth replays cut, flipped and mutated bags through
+ROS (left out, and said so, without it): the monitors must be given every whole chunk, and the exit code must say that
+something was lost.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
+import json
+import os
 import random
 import struct
 import sys
@@ -23,12 +28,12 @@ import numpy as np
 from common import parse, parser, progress, table, write_json
 
 from rover_energy.cli.main import run
-from rover_energy.nodes.recorder_node import seal_summary, with_checksum
 from rover_energy.telemetry.bag_loss import Loss
+from rover_energy.telemetry.mcap_checksums import seal_summary, with_checksum
 from rover_energy.telemetry.mcap_recovery import McapRecovery
 
 CHUNKS, PER_CHUNK = 32, 4
-PARTS = ("cuts", "flips", "files")
+PARTS = ("cuts", "flips", "files", "replay")
 
 
 def make_bag(folder: Path, chunks: int = CHUNKS) -> Path:
@@ -224,8 +229,17 @@ def commands(folder: Path) -> dict[str, tuple[bytes, str, Callable[[Path], list[
         "mapping": (mapping.encode(), ".yaml", lambda p: [*audit, str(bag), "--map", str(p)]),
         "rover": (rover, ".yaml", lambda p: [*audit, str(bag), "--rover", str(p)]),
         "log": ("\n".join(lines).encode(), ".csv", lambda p: ["calibrate", str(p), "--out", str(folder / "fit.yaml"), "--quiet"]),
+        **metered(folder),
         "terrain": (dem.encode(), ".asc", lambda p: ["terrain", "info", str(p)]),
     }  # fmt: skip
+
+
+def metered(folder: Path) -> dict[str, tuple[bytes, str, Callable[[Path], list[str]]]]:
+    """A bag of the rover's bus for what reads PowerState; nothing without the message package."""
+    if importlib.util.find_spec("rover_energy_interfaces") is None:
+        return {}
+    data = make_drive(folder / "drive").read_bytes()
+    return {"metered bag": (data, ".mcap", lambda p: ["meters", str(p), "--quiet"])}
 
 
 def files(folder: Path, number: int, seed: int) -> dict[str, Any]:
@@ -246,6 +260,83 @@ def files(folder: Path, number: int, seed: int) -> dict[str, Any]:
     return {"files": number, **dict(sorted(counts.items())), "problems": problems[:20]}
 
 
+def make_drive(folder: Path, chunks: int = CHUNKS) -> Path:
+    """PowerState and odometry in turns, as the monitors take them."""
+    from rosbags.rosbag2 import StoragePlugin, Writer
+
+    from rover_energy.nodes.recorder_node import typestore
+
+    store, own = typestore(), "rover_energy_interfaces/msg/"
+    kinds = (f"{own}PowerState", "nav_msgs/msg/Odometry")
+
+    def blank(kind: str) -> Any:
+        """A message of a type with a number in each field."""
+        made = {}
+        for name, (form, what) in store.fielddefs[kind][1]:
+            if form.name == "NAME":
+                made[name] = blank(what)
+            elif form.name == "BASE":
+                made[name] = {"string": "base_link", "float64": 100.0}.get(what[0], 0)
+            else:
+                made[name] = np.zeros(36) if form.name == "ARRAY" else []
+        return store.types[kind](**made)
+
+    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        writer.storage.close_chunk = with_checksum(writer.storage)
+        known = [
+            writer.add_connection(f"/{name}", kind, typestore=store)
+            for name, kind in zip(("power_state", "odom"), kinds, strict=True)
+        ]
+        for i in range(chunks * PER_CHUNK):
+            message = blank(kinds[i % 2])
+            message.header.stamp.sec = i
+            if not i % 2:
+                message.loads, message.validity = [blank(f"{own}LoadState")], 31
+            writer.write(known[i % 2], i * 1_000_000_000, store.serialize_cdr(message, kinds[i % 2]))
+            if (i + 1) % PER_CHUNK == 0:
+                writer.storage.close_chunk()
+    seal_summary(folder / f"{folder.name}.mcap")
+    return folder / f"{folder.name}.mcap"
+
+
+def replays(folder: Path, number: int, seed: int) -> dict[str, Any]:
+    """Cut, flipped and mutated bags by turns through `rover-energy replay`, in this process."""
+    if importlib.util.find_spec("rclpy") is None or importlib.util.find_spec("rover_energy_interfaces") is None:
+        return {"left out": "ROS 2 is not installed"}
+    os.environ.setdefault("ROS_LOG_DIR", str(folder))
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    data, dice = make_drive(folder / "drive").read_bytes(), random.Random(seed)
+    records = [r for r in framing(data) if r[0] == 6]
+    domain, counts, problems = str(1 + os.getpid() % 100), Counter[str](), []
+    for i in progress(range(number), number, "replays"):
+        kind, path = ("cut", "flip", "mutant")[i % 3], folder / "damaged.mcap"
+        broken, expected = bytearray(data), -1
+        if kind == "cut":
+            broken = broken[: dice.randrange(records[0][2], len(data))]
+            expected = PER_CHUNK * sum(end <= len(broken) for _, _, end in records)
+        elif kind == "flip":
+            _, start, end = dice.choice(records)
+            broken[dice.randrange(start + 9 + 32, end)] ^= 1 << dice.randrange(
+                8
+            )  # behind the chunk's head: its messages are lost
+            expected = PER_CHUNK * (len(records) - 1)
+        else:
+            broken = bytearray(mutate(data, dice))
+        path.write_bytes(broken)
+        code, said, out = _said(["replay", str(path), "--rate", "0", "--json", "--domain", domain])
+        counts[f"{kind} exit {code}"] += 1
+        bad = _complaint(code, said)
+        if expected >= 0 and not bad:
+            used = sum(json.loads(out)["messages"].values()) if code in (0, 3) else 0
+            counts["whole_chunks"] += expected // PER_CHUNK
+            counts["chunks_used"] += used // PER_CHUNK
+            bad = "" if used == expected else f"{used} of {expected} messages"
+            bad = bad or ("" if code == 3 and "done with loss" in said else "the loss is not said")
+        if bad:
+            problems.append(f"{kind}, replay {i}: {bad}: {said.strip().splitlines()[-1:] or ''}")
+    return {"replays": number, **dict(sorted(counts.items())), "bad": len(problems), "problems": problems[:20]}
+
+
 def _complaint(code: int, said: str) -> str:
     if "Traceback" in said or "internal error" in said:
         return "traceback or internal error"
@@ -258,19 +349,25 @@ def _complaint(code: int, said: str) -> str:
 
 def quietly(words: list[str]) -> tuple[int, str]:
     """Exit code, and what was said on standard error."""
-    err = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
+    return _said(words)[:2]
+
+
+def _said(words: list[str]) -> tuple[int, str, str]:
+    """Exit code, what was said on standard error and on standard output."""
+    err, out = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = run(words)
         except Exception as error:
-            return 99, f"Traceback {type(error).__name__}: {error}"
-    return code, err.getvalue()
+            return 99, f"Traceback {type(error).__name__}: {error}", ""
+    return code, err.getvalue(), out.getvalue()
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the parts and print their figures."""
     arguments = parser(__doc__, problems=10000, quick=50)
-    arguments.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="which of the three")
+    arguments.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="which of the four")
+    arguments.add_argument("--replays", type=int, default=60, help="how many damaged bags are replayed (default 60)")
     options = parse(arguments, argv)
     results: dict[str, Any] = {}
     for part in options.parts:
@@ -279,6 +376,8 @@ def main(argv: list[str] | None = None) -> int:
                 results[part] = cuts(Path(place), options.quick, options.seed)
             elif part == "flips":
                 results[part] = flips(Path(place), options.quick, options.seed)
+            elif part == "replay":
+                results[part] = replays(Path(place), 6 if options.quick else options.replays, options.seed)
             else:
                 results[part] = files(Path(place), options.problems, options.seed)
         print(

@@ -103,14 +103,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not found:
         print("no seed gave a drive")
         return
+    print(table(*score_rows(found, f"{len(found)} drives")))
+    print(table(("question", "judged", "in P10..P90", "below P50", "bias", "alpha-lambda by quarter", "missed", "false"),
+                answers(found), "energies in J, times in s; alpha 0.2"))  # fmt: skip
+    write_json(options.json, "forecasts", options.seed, {"scores": score_rows(found, "")[1], "questions": answers(found)})
+
+
+def score_rows(found: Sequence[dict[str, Any]], title: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]], str]:
+    """Titles, rows and title of the table of load, available power and battery."""
     rows: list[tuple[Any, ...]] = []
     for name, unit in (("load", "W"), ("available", "W"), ("battery", "J")):
         score = fs.quantile_score(*(np.concatenate([run["rows"][name][i] for run in found]) for i in (0, 1)))
         rows.append((f"{name} [{unit}]", score.count, score.coverage, score.below_median, score.bias, score.width, score.crps))
-    print(table(("forecast", "judged", "in P10..P90", "below P50", "bias", "width", "CRPS"), rows, f"{len(found)} drives"))
-    print(table(("question", "judged", "in P10..P90", "below P50", "bias", "alpha-lambda by quarter", "missed", "false"),
-                answers(found), "energies in J, times in s; alpha 0.2"))  # fmt: skip
-    write_json(options.json, "forecasts", options.seed, {"scores": rows, "questions": answers(found)})
+    return ("forecast", "judged", "in P10..P90", "below P50", "bias", "width", "CRPS"), rows, title
 
 
 def answers(found: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:

@@ -36,7 +36,7 @@ def made_drive(rover: RoverParameters, seed: int, seconds: float = 600.0) -> Dri
     acceleration = np.gradient(speed, t)
     power = drive_power(
         rover.locomotion, speed=speed, acceleration=acceleration, along_slope=slope, tilt=np.abs(slope), gravity=GRAVITY
-    ) + turn_power(rover.locomotion, yaw_rate=yaw, yaw_acceleration=np.zeros_like(t))
+    ) + turn_power(rover.locomotion, yaw_rate=yaw, yaw_acceleration=np.gradient(yaw, t))
     noise = np.convolve(rng.normal(size=len(t)), np.ones(10) / np.sqrt(10.0), "same")
     signal = power * (1.0 + 0.05 * noise) + 0.5 * rng.normal(size=len(t))
     return DriveLog("made", t, speed, yaw, slope, acceleration, signal, "power", np.ones(len(t), dtype=bool))

@@ -163,7 +163,7 @@ def test_all_is_the_sum_of_the_extras_for_users(installed: Path) -> None:
     names = requirements(installed)
     assert names["all"] == names["terrain"] | names["report"] | names["cli"] | names["simulation"] | names["audit"]
     users = {"terrain", "report", "cli", "simulation", "audit"}
-    assert set(names) == users | {"", "all", "ros", "tables", "views", "infer", "test", "bench"}
+    assert set(names) == users | {"", "all", "ros", "tables", "views", "infer", "chemistry", "test", "bench"}
 
 
 def test_dependencies_are_explained(installed: Path) -> None:

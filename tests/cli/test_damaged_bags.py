@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import struct
 import sys
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +74,23 @@ def damaged(request: pytest.FixtureRequest, whole: Path, tmp_path: Path) -> Path
     return bag
 
 
+def framed(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    """Opcode and content of one record after the other; what is cut off is not given."""
+    while at + 9 <= len(data):
+        opcode, length = struct.unpack_from("<BQ", data, at)
+        if at + 9 + length <= len(data):
+            yield opcode, data[at + 9 : at + 9 + length]
+        at += 9 + length
+
+
+def messages_in_whole_chunks(bag: Path) -> int:
+    """Of a damaged bag without compression, by the framing and the checksums alone."""
+    (path,) = bag.glob("*.mcap")
+    chunks = [(content[40:], *struct.unpack_from("<I", content, 24)) for opcode, content in framed(path.read_bytes(), 8)
+              if opcode == 6]  # fmt: skip
+    return sum(opcode == 5 for content, crc in chunks if zlib.crc32(content) == crc for opcode, _ in framed(content, 0))
+
+
 COMMANDS = {
     "battery-lint": ["battery-lint", "BAG", "--json"],
     "forecast-score": ["forecast-score", "BAG", "--json"],
@@ -78,14 +99,19 @@ COMMANDS = {
     "rerun": ["views", "rerun", "BAG", "--out", "OUT/x.rrd", "--json"],
     "foxglove": ["views", "foxglove", "BAG", "--out", "OUT/x.mcap", "--json"],
     "audit": ["audit", "BAG", "--out", "OUT/audit", "--json"],
+    "replay": ["replay", "BAG", "--rate", "0", "--domain", str(1 + os.getpid() % 100), "--json"],
 }
-MODULES = {"rerun": "rerun", "foxglove": "foxglove", "audit": "pyarrow"}
+MODULES = {"rerun": ("rerun",), "foxglove": ("foxglove",), "audit": ("pyarrow",), "replay": ("rclpy", "rover_energy_interfaces")}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_damaged_bag(name: str, damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if name in MODULES:
-        pytest.importorskip(MODULES[name], reason=f"{MODULES[name]} is not installed")
+def test_damaged_bag(
+    name: str, damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    for module in MODULES.get(name, ()):
+        pytest.importorskip(module, reason=f"{module} is not installed")
     words = [word.replace("BAG", str(damaged)).replace("OUT", str(tmp_path)) for word in COMMANDS[name]]
     code = run(words)
     out, err = capsys.readouterr()
@@ -98,6 +124,8 @@ def test_damaged_bag(name: str, damaged: Path, tmp_path: Path, capsys: pytest.Ca
     loss = facts.get("loss", {})
     if name == "refit":
         loss = loss[str(damaged)]
+    if name == "replay":
+        assert sum(facts["messages"].values()) == messages_in_whole_chunks(damaged) > 1000
     if name not in ("watch", "audit"):
         assert loss["any"], facts
         assert loss["messages"] > 0 or loss["messages_unknown"]

@@ -10,6 +10,7 @@ import pytest
 
 def make_small(patch: pytest.MonkeyPatch, *, epochs: int = 3, curves: Any = None) -> None:
     """Schools and places of few patches from now on. `curves` take the place of a rehearsal."""
+    from rover_energy.inference.distil_or_annotate import Rehearsal
     from rover_energy.inference.learning import school
 
     for name, value in {"SIMULATED": 400, "UNLABELLED": 250, "TEST": 150, "LABELS": (20, 60), "TEACHING_EPOCHS": epochs}.items():
@@ -17,7 +18,7 @@ def make_small(patch: pytest.MonkeyPatch, *, epochs: int = 3, curves: Any = None
     ground = school.generated_ground
     patch.setattr(school, "generated_ground", lambda seed, place=school.PLACE: ground(seed, place, 250, 150))
     if curves is not None:
-        patch.setattr(school, "rehearse", lambda *_: curves)
+        patch.setattr(school, "rehearse", lambda *_: Rehearsal(0.5, *curves))
 
 
 def small_school(folder: Path, patch: pytest.MonkeyPatch, *, epochs: int = 3, curves: Any = None) -> Any:

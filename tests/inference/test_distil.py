@@ -18,11 +18,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'rover-energy[infer]'")
 
 from rover_energy.errors import InputError  # noqa: E402
-from rover_energy.inference.distil_or_annotate import Curve, Method  # noqa: E402
+from rover_energy.inference.distil_or_annotate import Curve, Method, Rehearsal  # noqa: E402
 from rover_energy.inference.learning import school as schools  # noqa: E402
 from rover_energy.inference.learning.course import Course, by_labels, by_teacher  # noqa: E402
 from rover_energy.inference.learning.distil import BudgetError, Goal, Job  # noqa: E402
-from rover_energy.inference.learning.tools import logits_of  # noqa: E402
+from rover_energy.inference.learning.tools import accuracy, logits_of  # noqa: E402
 from rover_energy.inference.store import read_store  # noqa: E402
 
 TICK = 0.01  # [s] of the clock of these tests between two looks at it
@@ -35,6 +35,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
         school = small_school(folder, patch)
         school.annotate = Curve((0, 20, 60), (0.2, 0.5, 0.6), 5.0)
         school.distil = Curve((0, 20, 60), (0.4, 0.6, 0.7), 9.0)
+        school.rehearsals = (Rehearsal(0.5, school.annotate, school.distil),)  # one place alone: nothing to tell apart
         yield SimpleNamespace(school=school, ground=schools.generated_ground(3), folder=folder)
 
 
@@ -88,6 +89,46 @@ def test_every_joule_is_booked(world: SimpleNamespace, tmp_path: Path) -> None:
     store = read_store(tmp_path / "variants.yaml")
     assert [v.name for v in store] == ["swift-hybrid"]
     assert store["swift-hybrid"].quality == account["quality"]
+
+
+def judging(world: SimpleNamespace, good: float, bad_at: float) -> SimpleNamespace:
+    """The school with two rehearsals: how often the teacher is right where distillation is as good as ever, and where useless."""
+    bad = Curve((0, 20, 60), (0.1, 0.2, 0.3), 9.0)
+    known = (Rehearsal(good, world.school.annotate, world.school.distil), Rehearsal(bad_at, world.school.annotate, bad))
+    return SimpleNamespace(school=replace(world.school, rehearsals=known), ground=world.ground)
+
+
+def test_labels_tell_what_the_place_is_like(world: SimpleNamespace, tmp_path: Path) -> None:
+    """Where the teacher is as often right as in the rehearsal its answers are used; where it is not, labels alone are."""
+    goal = {"label_energy": 1.0, "energy_limit": 1000.0}
+    x, y = world.ground.x, world.ground.y
+    here = accuracy(world.school.teacher, x[:99], y[:99])
+    like = job(judging(world, here, 0.0), tmp_path / "like", **goal)
+    strange = job(judging(world, 1.0, here), tmp_path / "strange", **goal)
+    assert like.probe == strange.probe == 99
+    for work in (like, strange):
+        assert work.decision.method is Method.HYBRID, "nobody has looked yet"
+        finished(work)
+        assert work.judged == here
+    assert like.decision.method is Method.HYBRID
+    assert strange.decision.method is Method.ANNOTATE
+    for work, path in ((like, "like"), (strange, "strange")):
+        account = json.loads((tmp_path / path / "account.json").read_text(encoding="utf-8"))
+        assert account["joules"]["data_sheet"] == max(99, work.decision.labels)
+        assert (account["judged_by"], account["teacher_here"]) == (99, here)
+
+
+def test_a_restart_remembers_what_the_place_is_like(world: SimpleNamespace, tmp_path: Path) -> None:
+    here = accuracy(world.school.teacher, world.ground.x[:99], world.ground.y[:99])
+    strange = judging(world, 1.0, here)
+    goal = {"label_energy": 1.0, "energy_limit": 1000.0}
+    work = job(strange, tmp_path, **goal)
+    work.slice(0.01)
+    assert not math.isnan(work.judged)
+    again = job(strange, tmp_path, **goal)
+    assert (again.judged, again.decision) == (work.judged, work.decision)
+    assert finished(again).decision.method is Method.ANNOTATE
+    assert sum(r["joules"] for r in again.entries if "judge" in r["detail"]) == 99.0, "asked for once"
 
 
 def test_a_restart_forgets_no_joule(world: SimpleNamespace, tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ from planner_cases import MOON, flat_world, lunar_world, rover_of
 
 from rover_energy.errors import InputError
 from rover_energy.planning.evaluation import evaluate_plan
+from rover_energy.planning.front_end import find_path
 from rover_energy.planning.planner import LocalSolver, plan_traverse
-from rover_energy.planning.reach import Help, Reach, Verdict, bound_of_any_path, can_reach
+from rover_energy.planning.reach import Reach, Verdict, bound_of_any_path, can_reach
 from rover_energy.planning.refusal import Refusal
+from rover_energy.planning.remedies import Help
+from rover_energy.planning.search import SearchFailure
 from rover_energy.planning.waiting import after_waiting
 from rover_energy.planning.world import World
 from rover_energy.rover import RoverParameters
@@ -146,6 +149,51 @@ def test_blocked_goal_and_bad_input() -> None:
         ask(dark_plane(0.5), reserve=math.nan)
     with pytest.raises(InputError, match="finite"):
         can_reach(world, (math.nan, 8.0, 0.8), GOAL, solver=solver)
+
+
+def walled(behind: float) -> World:
+    """The plane with a wall from south to north, and `behind` it [m] the goal."""
+    world = dark_plane(0.5)
+    x = GOAL[0] - behind
+    wall = ((x - 0.5, 10.0), (x, 10.0), (x, 20.0), (x - 0.5, 20.0))
+    mission = replace(world.mission, keep_outs=(wall,))
+    return World.prepare(world.terrain, world.rover, mission, world.environment)
+
+
+def test_any_heading_where_the_bearing_has_no_path() -> None:
+    """Close behind a wall nobody arrives straight from it; of the rest, the cheapest. Each is asked for alone."""
+    world = walled(behind=RoverParameters().width / 2.0 + 0.3)
+    costs = {}
+    for heading in (math.remainder(k * math.pi / 6.0, 2.0 * math.pi) for k in range(12)):
+        try:
+            costs[heading] = find_path(world.cost_map, START, (*GOAL[:2], heading)).cost
+        except SearchFailure:
+            continue
+    assert 0.0 not in costs
+    assert can_reach(world, START, GOAL, solver=solver, seconds=30.0).verdict is Verdict.UNKNOWN
+    found = can_reach(world, START, (*GOAL[:2], math.nan), solver=solver, seconds=30.0)
+    assert found.verdict is Verdict.YES
+    assert found.plan is not None
+    best = min(costs, key=lambda heading: costs[heading])
+    assert math.remainder(found.plan.trajectory.end_pose[2] - best, 2.0 * math.pi) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_slope_too_steep_for_one_heading_is_no_proof_for_all() -> None:
+    """Steeper than the rover may climb, but not than it may stand: NO uphill, and not NO in any heading."""
+    limits = RoverParameters().limits
+    rise = math.tan(0.5 * (limits.along_slope + limits.tilt))
+    assert limits.along_slope < limits.tilt
+    world = flat_world(slope=rise, rover=poor_rover(), state_of_charge=0.9)
+    start = (15.0, 8.0, 0.5 * math.pi)
+    uphill = can_reach(world, start, (15.5, 20.0, 0.0), solver=solver, seconds=30.0)
+    assert (uphill.verdict, uphill.binding) == (Verdict.NO, "along_slope")
+    found = can_reach(world, start, (15.5, 20.0, math.nan), solver=solver, seconds=30.0)
+    assert found.verdict is not Verdict.NO
+
+
+def test_a_place_that_is_blocked_is_so_in_any_heading() -> None:
+    found = can_reach(walled(behind=0.2), START, (*GOAL[:2], math.nan), solver=solver, seconds=30.0)
+    assert (found.verdict, found.binding) == (Verdict.NO, "keep_out")
 
 
 def test_any_heading_is_the_bearing() -> None:

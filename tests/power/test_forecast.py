@@ -197,3 +197,14 @@ def test_bad_energy_is_refused() -> None:
     for energy in (math.nan, -1.0, 2e6):
         with pytest.raises(InputError, match="energy"):
             forecast_power(BATTERY, course(), energy)
+
+
+def test_switched_loads_depart_from_what_is_known_now() -> None:
+    """The spread grows as sqrt(1 - exp(-2 t/time)), and that of a wrong expectation as 1 - exp(-t/time)."""
+    c = course(motion=0.0)
+    middle = np.cumsum(c.step) - 0.5 * c.step
+    z = float(stats.norm.ppf(0.9))
+    process = forecast_power(BATTERY, c, 5.0e5, still(switched_sigma=5.0, switched_time=300.0))
+    assert process.load_power[2] - 55.0 == pytest.approx(5.0 * z * np.sqrt(-np.expm1(-2.0 * middle / 300.0)), abs=0.5)
+    lasting = forecast_power(BATTERY, c, 5.0e5, still(switched_offset=5.0, switched_time=300.0))
+    assert lasting.load_power[2] - 55.0 == pytest.approx(-5.0 * z * np.expm1(-middle / 300.0), abs=0.4)

@@ -127,7 +127,7 @@ def small_entries(count: int = 90) -> list[Entry]:
 
 def write_rosbag(folder: Path, entries: list[Entry], *, per_chunk: int = 0, sqlite: bool = False) -> Path:
     """A rosbag2 folder by rosbags; `per_chunk` messages to a chunk, with checksums as the recorder writes them."""
-    from rover_energy.nodes.recorder_node import seal_summary, with_checksum
+    from rover_energy.telemetry.mcap_checksums import seal_summary, with_checksum
 
     plugin = StoragePlugin.SQLITE3 if sqlite else StoragePlugin.MCAP
     with Writer(folder, version=9, storage_plugin=plugin) as writer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,3 +175,21 @@ def test_series_are_compared_at_their_own_times() -> None:
     assert found.bias == pytest.approx(0.0, abs=1e-6)
     assert found.missing > 0, "times after the end of the record"
     assert score_series([], truth, "load").count == 0
+
+
+def test_a_forecast_s_own_answer_counts_for_the_floor() -> None:
+    """It meets the floor within a step, where the quantiles at the steps' ends only tell that it is met by then."""
+    truth, quantiles = discharge(), forecasts(discharge(), 1.0, 0.1)[0]
+    early = replace(quantiles, to_floor=np.array([200.0, 240.0, 290.0]))
+    found = score_time_to_floor([early], truth)
+    assert found.quantiles.bias == pytest.approx(-60.0, abs=0.1)
+    assert found.quantiles.coverage == 0.0
+    level = score_time_to_floor([early], truth, level=10000.0)
+    assert level == score_time_to_floor([quantiles], truth, level=10000.0), "another level is told by the quantiles"
+    never = replace(early, to_floor=np.array([250.0, np.inf, np.inf]))
+    assert score_time_to_floor([never], truth).missed == 1
+
+
+def test_what_is_certain_is_covered() -> None:
+    score = quantile_score([38.1, 38.2], np.full((2, 3), 38.1 * (1.0 + 1e-12)))
+    assert score.coverage == 0.5

@@ -12,6 +12,7 @@ from rover_energy.telemetry.made_meters import make_readings, rover_tree
 from rover_energy.telemetry.meter_check import check_meters
 from rover_energy.telemetry.meter_faults import Issue
 from rover_energy.telemetry.meter_levels import correct_counter, correct_power, harmonize, is_counter, resample
+from rover_energy.telemetry.meter_tree import tree_of
 
 TREE = rover_tree()
 
@@ -121,3 +122,15 @@ def test_readings_that_do_not_fit() -> None:
         check_meters(TREE, data.time[::-1], data.power)
     report = check_meters(TREE, data.time, np.full(data.power.shape, math.nan))
     assert report.flags.all(), "nothing recorded is no health"
+
+
+def test_what_stands_still_or_reads_nothing_may_be_healthy() -> None:
+    """A described load and one below its dead band repeat their readings; the same readings of a noisy meter are faults."""
+    n = 200
+    power = np.column_stack((np.full(n, 30.0), np.full(n, 30.0), np.zeros(n)))
+    rows = {"bus": {}, "base": {"parent": "bus"}, "motors": {"parent": "bus"}}
+    kinds = {"bus": {"steady": True}, "base": {"steady": True}, "motors": {"dead_band": 0.1}}
+    healthy = tree_of({"meters": {name: {**row, **kinds[name]} for name, row in rows.items()}})
+    assert not check_meters(healthy, np.arange(n, dtype=float), power).flags.any()
+    report = check_meters(tree_of({"meters": rows}), np.arange(n, dtype=float), power)
+    assert {(issue.meter, issue.reason) for issue in report.issues} >= {("bus", "errors"), ("base", "errors"), ("motors", "zero")}

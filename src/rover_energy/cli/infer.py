@@ -9,6 +9,7 @@ import typer
 
 from rover_energy.cli.arguments import SOURCE, AsJson, Quiet, check_number
 from rover_energy.cli.ask import ask
+from rover_energy.cli.fuel_cell import fuel_cell
 from rover_energy.cli.learn import learn
 from rover_energy.errors import EXIT_FAILED, InputError
 
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(learn)
+app.command("fuel-cell")(fuel_cell)
 
 Seeds = Annotated[str, typer.Option("--seeds", help="Seeds of everything random, comma-separated", metavar="N,N,...")]
 Store = Annotated[Path, typer.Argument(help="YAML or JSON file with variants", metavar="FILE")]

@@ -4,6 +4,9 @@ Both ways are described by a curve: quality on held-out data over the number of 
 the labels. The curve of distillation begins at no labels at all: a teacher from the simulator answers in their place; with
 labels it is the hybrid of both.
 
+Curves come from rehearsals elsewhere. How far the place is from them shows in the teacher: some labels that it is judged by
+(`Rehearsal`, `curves_at`) tell whether the place is like the simulator or beyond it.
+
 References
 ----------
 Kang, Xu and Ritter 2023, "Distill or Annotate? Cost-Efficient Fine-Tuning of Compact Models", arXiv 2305.01645: the question
@@ -23,6 +26,7 @@ import numpy as np
 from rover_energy.errors import InputError
 
 RESOLUTION = 0.005  # qualities closer than this count as equal: half a percent of 3000 test answers is within their interval
+PROBE, PROBE_LEAST, PROBE_SHARE = 120, 40, 0.1  # labels to judge a place by, at most and at least; of the budget, at most
 
 
 class Method(Enum):
@@ -84,6 +88,14 @@ class Curve:
         n = math.expm1(low + (high - low) * (quality - known[i - 1]) / (known[i] - known[i - 1]))
         return min(math.ceil(n - 1e-6), math.ceil(self.labels[i]))
 
+    def numbers(self, most: float) -> list[float]:
+        """Labels that may be asked for, up to `most`: numbers that were measured, and `most` itself between two of them.
+
+        None between 0 and the least number: a network that is tuned with a handful of labels is worse than before.
+        """
+        found = [n for n in self.labels if n <= most]
+        return [*found, most] if 0.0 < found[-1] < most else found
+
     def energy(self, labels: float, label_energy: float) -> float:
         """Everything that so many labels take [J]."""
         return self.fixed + labels * (label_energy + self.per_label)
@@ -97,6 +109,48 @@ class Curve:
         left = budget - self.fixed
         count = -1.0 if left < 0.0 else most if price == 0.0 else min(most, left / price + 1e-9)
         return math.floor(count) if count >= self.labels[0] else -1
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What both ways reached at one made-up place. teacher : its accuracy there as it is [0..1]."""
+
+    teacher: float
+    annotate: Curve
+    distil: Curve
+
+
+def curves_at(rehearsals: Sequence[Rehearsal], teacher: float) -> tuple[Curve, Curve]:
+    """Curves of both ways at a place where the teacher has an accuracy [0..1]: linear between rehearsals by that accuracy.
+
+    Below the least and above the greatest accuracy of a rehearsal its curves hold. Energies are the greatest of all. Raises
+    InputError when the rehearsals' labels differ.
+    """
+    order = sorted(rehearsals, key=lambda r: r.teacher)
+    if not order or not 0.0 <= teacher <= 1.0:
+        problem = "is not within 0 .. 1, or nothing was rehearsed"
+        raise InputError("rehearsals", "teacher", problem, "rehearse at one place or more", teacher)
+    return _between(order, [r.annotate for r in order], teacher), _between(order, [r.distil for r in order], teacher)
+
+
+def _between(order: Sequence[Rehearsal], curves: Sequence[Curve], teacher: float) -> Curve:
+    if any(curve.labels != curves[0].labels for curve in curves):
+        raise InputError("rehearsals", "labels", "differ from place to place", "rehearse with the same numbers of labels")
+    known = [r.teacher for r in order]
+    quality = tuple(float(np.interp(teacher, known, column)) for column in zip(*(c.quality for c in curves), strict=True))
+    return Curve(curves[0].labels, quality, max(c.fixed for c in curves), max(c.per_label for c in curves))
+
+
+def doubt_of(right: float, labels: int) -> float:
+    """Standard error of an accuracy [0..1] that was seen with so many labels."""
+    return math.sqrt(right * (1.0 - right) / labels)
+
+
+def probe_labels(budget: float, label_energy: float, available: float) -> int:
+    """Labels that a place is judged by: `PROBE`, or what `PROBE_SHARE` of the budget [J] pays; 0 when that is too few to tell."""
+    paid = PROBE_SHARE * budget / label_energy if label_energy > 0.0 else math.inf
+    count = math.floor(min(PROBE, available, paid))
+    return count if count >= PROBE_LEAST else 0
 
 
 def pooled(values: Sequence[float]) -> tuple[float, ...]:
@@ -138,7 +192,8 @@ def break_even(annotate: Curve, distil: Curve) -> float:
 
 def decide(
     annotate: Curve, distil: Curve, *, label_energy: float, budget: float, before: float = 0.0, available: float = math.inf,
-    resolution: float = RESOLUTION, allowed: Sequence[Method] = (Method.ANNOTATE, Method.DISTIL, Method.HYBRID),
+    resolution: float = RESOLUTION, allowed: Sequence[Method] = (Method.ANNOTATE, Method.DISTIL, Method.HYBRID), paid: int = 0,
+    doubt: float = 0.0,
 ) -> Decision:  # fmt: skip
     """The cheapest way to the best quality that the budget carries.
 
@@ -158,13 +213,19 @@ def decide(
         Qualities that differ by less count as equal; the cheaper way is then taken.
     allowed : sequence of Method
         Which ways may be gone.
+    paid : int
+        Labels that are there already; their price is part of every way's energy, and no way has them cheaper.
+    doubt : float
+        Standard error of what the curves promise here. More labels are asked for only where they promise more than that above
+        what can be had without (the rule of one standard error: Breiman et al. 1984, Classification and Regression Trees, 3.4.3).
 
     Raises
     ------
     InputError
         For a price, budget, quality or number that is NaN or out of range.
     """
-    for name, value, high in (("label_energy", label_energy, math.inf), ("before", before, 1.0), ("resolution", resolution, 1.0)):
+    shares = (("before", before), ("resolution", resolution), ("doubt", doubt))
+    for name, value, high in (("label_energy", label_energy, math.inf), *((name, share, 1.0) for name, share in shares)):
         if not (0.0 <= value <= high and math.isfinite(value)):
             raise InputError("decision", name, f"is not within 0 .. {high:g}", "give another", value)
     for name, value in (("budget", budget), ("available", available)):
@@ -175,17 +236,18 @@ def decide(
     if not ways:
         least = min((c.energy(c.labels[0], label_energy) for c in (annotate, distil)), default=math.nan)
         return Decision(Method.NONE, 0, 0.0, before, price, f"no way fits into {budget:.6g} J: the least takes {least:.6g} J")
-    best = max(curve.at(most) for curve, most in ways)
+    options = [(curve, n) for curve, most in ways for n in curve.numbers(most)]
+    best = max(curve.at(n) for curve, n in options)
+    without = [(curve, n) for curve, n in options if n <= paid]
+    if doubt > 0.0 and without and not best > max(curve.at(n) for curve, n in without) + doubt:
+        options = without
+        best = max(curve.at(n) for curve, n in options)
     if not best > before + resolution:
         reason = f"no way promises more than the {before:.3f} that are there: at most {best:.3f}"
         return Decision(Method.NONE, 0, 0.0, before, price, reason)
     wanted = max(best - resolution, np.nextafter(before, 1.0))
-    options = []
-    for curve, most in ways:
-        if curve.at(most) >= wanted:
-            count = max(0, min(most, curve.needed(wanted)))
-            options.append((curve.energy(count, label_energy), count, curve))
-    energy, count, chosen = min(options, key=lambda option: option[:2])
+    good = [(curve.energy(max(n, paid), label_energy), n, curve) for curve, n in options if curve.at(n) >= wanted]
+    energy, count, chosen = min(good, key=lambda option: option[:2])
     method = Method.ANNOTATE if chosen is annotate else Method.HYBRID if count > 0 else Method.DISTIL
     reason = f"{method.value} with {count:.0f} labels: {chosen.at(count):.3f} for {energy:.6g} J of {budget:.6g} J"
     return Decision(method, int(count), energy, chosen.at(count), price, reason)

@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 
 from rover_energy.errors import InputError
 from rover_energy.nodes import ros
+from rover_energy.nodes.inference_bus import INFERENCE
 from rover_energy.nodes.plan_folder import BRANCH, root_of
+from rover_energy.nodes.standing import Standing
 from rover_energy.planning.plan_file import read_profile
+from rover_energy.power.duty import DutyCycle, switching
 from rover_energy.power.forecast import Course, Forecast, ForecastParameters, forecast_power
 
-MODEL = "ensemble 2"
+MODEL = "ensemble 3"
 SHORTEST, GROWTH = 2.0, 0.05  # [s] of a step; later ones are at most this share of their time
 SAME = 1e-3  # relative difference of length and energy up to which a trajectory is that of the profile
 ENOUGH = 1500.0  # [J] of planned motion or array after which half of the variance of its factor is gone
 GAP = 1.0  # [s] between two readings of the meter above which what was in between is not counted
+LOW_SUN = 0.2  # at rest: standard deviation of the logarithm of the array's factor, dust in the air of a low Sun included
 AHEAD = 5.0  # [s] further than time has gone that the rover may have come along its plan
 
 Array = NDArray[np.float64]
@@ -98,22 +102,28 @@ class Outlook:
     Nominal course: the generator as metered now and the loads that are switched on now. Along the plan in the node's folder, or
     a replan of it, motion and array are those of the plan's profile from where the rover is. What has been
     metered on the way so far corrects the rest. Of another trajectory the mean power of motion counts until its end. Then, and
-    at rest, the array is taken to stay as it is, which is a missing input.
+    at rest, the array is taken to stay as it is, which is a missing input; with `forecast_light` the array of a rover at rest
+    follows Sun and ground. Switched loads go on as they were switched so far (`power.duty`).
     """
 
     def __init__(self, part: Any) -> None:
         self.part = part
         s = part.settings
+        self.standing = Standing(s.folder) if s.forecast_light else None
+        self.switched: dict[str, DutyCycle] = {}
         self.parameters = ForecastParameters(members=s.forecast_members, seed=s.forecast_seed)
         self.drive: Any = None  # the trajectory that is driven
         self.profile = read_way(s.folder)  # read now: a bus that drives has no time for files
         self.way: Way | None = None  # along the trajectory, where it is the profile's
         self.reference: Any = None
+        self.lit = False  # whether the light of a rover at rest is known for the whole horizon
         self.due, self.looked, self.metered = -math.inf, -math.inf, -math.inf
         self.send = part.publisher("power_forecast")
         part.subscribe("trajectory", self.on_trajectory)
         part.subscribe("reference", self.on_reference)
         part.subscribe("compliance", self.on_compliance)
+        if self.standing is not None:
+            part.subscribe("odom", self.standing.on_odometry)
 
     def on_reference(self, message: Any) -> None:
         """Where the plan is."""
@@ -160,29 +170,44 @@ class Outlook:
             self.way.took += motion * (now - self.metered)
             self.way.gave += pv * (now - self.metered)
             self.way.lasted += now - self.metered
+        if self.standing is not None and self.drive is None and math.isfinite(pv) and now > self.metered > -math.inf:
+            self.standing.watch(now, now - self.metered, pv)
+        self.watch(now)
         self.metered = now
         if now < self.due or not math.isfinite(rtg + pv + others):
             return
         p = self.part
         self.due = now + p.settings.forecast_period
-        course, limit = self.course(now, rtg, pv, others), p.mission.power_limit
-        known = self.parameters
+        edges, limit = step_edges(p.settings.forecast_horizon), p.mission.power_limit
+        loads = switching(self.switched.values(), edges)
+        course = self.course(now, edges, rtg, pv, others, loads.power)
+        known = replace(self.parameters, switched_sigma=loads.sigma, switched_time=loads.time, switched_offset=loads.offset)
         if self.way is not None:
             (_, motion_left), (_, array_left) = self.way.learned()
             known = replace(
                 known, resistance_sigma=known.resistance_sigma * motion_left, array_sigma=known.array_sigma * array_left
             )
+        elif self.drive is None:
+            known = replace(known, pace_median=1.0, pace_sigma=0.0, attitude_sigma=0.0, array_sigma=LOW_SUN)
         found = forecast_power(
             p.rover.battery, course, min(p.energy, p.capacity), known, use_battery=p.mission.use_battery,
             power_limit=math.inf if limit is None else limit, governed=self.way is not None,
         )  # fmt: skip
-        self.send(forecast_message(found, now, missing=int(self.way is None)))
+        self.send(forecast_message(found, now, missing=int(self.way is None and not self.lit)))
 
-    def course(self, now: float, rtg: float, pv: float, others: float) -> Course:
-        """The nominal course of the horizon."""
-        edges = step_edges(self.part.settings.forecast_horizon)
+    def watch(self, now: float) -> None:
+        """How the switched loads are switched; what is granted to networks is accounted for elsewhere."""
+        for name, state in self.part.board.states.items():
+            if name != INFERENCE:
+                self.switched.setdefault(name, DutyCycle(state.load.power)).watch(now, state.power(now) > 0.0)
+
+    def course(self, now: float, edges: Array, rtg: float, pv: float, others: float, switched: Array) -> Course:
+        """The nominal course between times from now [s]. switched : power of the switched loads (n,) [W]."""
         step = np.diff(edges)
-        motion, array = np.zeros_like(step), np.full(step.size, max(0.0, pv))
+        motion, array, self.lit = np.zeros_like(step), np.full(step.size, max(0.0, pv)), False
+        if self.standing is not None and self.drive is None:
+            light, self.lit = self.standing.ahead(now, edges)
+            array = array if light is None else light
         if self.way is not None:
             self.look(now)
             motion, array = self.way.ahead(edges)
@@ -193,8 +218,8 @@ class Outlook:
             mean = max(0.0, self.drive.energy / self.drive.duration - fixed)
             left = ros.seconds(self.drive.header.stamp) + self.drive.duration - now
             motion = mean * np.clip((left - edges[:-1]) / step, 0.0, 1.0)
-        rtg_power, constant = (np.full(step.size, max(0.0, v)) for v in (rtg, others))
-        return Course(step, rtg_power, np.maximum(0.0, array), constant, motion)
+        steady = max(0.0, others - sum(load.power for load in self.switched.values() if load.state))
+        return Course(step, np.full(step.size, max(0.0, rtg)), np.maximum(0.0, array), steady + switched, motion)
 
 
 def step_edges(horizon: float) -> Array:

@@ -175,8 +175,8 @@ class LearningPlanner(ros.Part):
     def taken(self, result: Any) -> None:
         """What was spent and decided so far."""
         if self.job is not None:
-            result.energy, decision = self.job.energy, self.job.decision
-            result.labels, result.break_even = decision.labels if self.job.entries else 0, decision.break_even
+            result.energy, result.labels = self.job.energy, self.job.labels
+            result.break_even = self.job.decision.break_even
 
     def tell(self, result: Any) -> None:
         """What was learnt."""

@@ -21,6 +21,7 @@ SILENCE = 30.0  # [s] of real time without a window
 LONGEST = 60.0  # [s]: windows where networks run
 DIGEST, WAITS = 3600.0, 30000.0  # [s] between two questions to the log analyst, and for which one may wait for surplus
 QUESTION = "what was the highest power of the array"
+HORIZON = 43200.0  # [s] of a forecast: a night
 FORECASTS = 60.0  # windows between two forecasts, each of which takes as long as hundreds of windows
 
 
@@ -36,7 +37,8 @@ def parked(nodes: list[Node], window: float) -> list[Node]:
     special: dict[str, dict[str, Any]] = {
         "simulator": {"window": window, "patience": SILENCE, **({"networks": ",".join(networks)} if networks else {})},
         "power": {
-            "forecast_period": max(10.0, min(FORECASTS * window, 3600.0)), "grant_period": period, "release": min(period, 60.0),
+            "forecast_period": max(10.0, min(FORECASTS * window, 3600.0)), "forecast_horizon": HORIZON, "forecast_light": True,
+            "grant_period": period, "release": min(period, 60.0),
         },
         "inference_manager": {"period": period, "lead": min(max(LEAD, window), 60.0), "grace": min(3.0 * period, 600.0)},
         "terrain_classifier": often, "telemetry_sentinel": often, "energy_map_predictor": {**often, "patience": 1e6},

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,9 @@ from rover_energy.errors import InputError
 from rover_energy.nodes import ros
 from rover_energy.nodes.settings import RecorderParameters
 from rover_energy.nodes.topics import INFERENCE_TOPICS, INTERFACES, TOPICS
+from rover_energy.telemetry.mcap_checksums import seal_summary, with_checksum
 
 DEPTH = 5000  # messages that may wait while the disk is slow
-FOOTER = 37  # bytes of the footer of an MCAP file and what follows it
-CHECKSUM = 33  # bytes from the beginning of a chunk record to the checksum of what it holds
 
 
 def interface_definitions() -> list[Path]:
@@ -53,33 +50,6 @@ def unused(bag: Path) -> Path:
         number += 1
         chosen = bag.with_name(f"{bag.name}_{number}")
     return chosen
-
-
-def with_checksum(storage: Any) -> Callable[[], None]:
-    """A `close_chunk` that also writes the chunk's checksum, which rosbags leaves 0: without it nobody can see flipped bits."""
-    close = storage.close_chunk
-
-    def checked() -> None:
-        crc, start = zlib.crc32(storage.chunk.bio.getvalue()), storage.bio.tell()
-        close()
-        end = storage.bio.tell()
-        storage.bio.seek(start + CHECKSUM)
-        storage.bio.write(crc.to_bytes(4, "little"))
-        storage.bio.seek(end)
-
-    return checked
-
-
-def seal_summary(path: Path) -> None:
-    """Write the checksum of the summary of a closed MCAP file, which rosbags leaves 0, too."""
-    with path.open("r+b") as file:
-        end = file.seek(-FOOTER, os.SEEK_END)
-        file.seek(end + 9)
-        file.seek(int.from_bytes(file.read(8), "little"))
-        start = file.tell()
-        crc = zlib.crc32(file.read(end + 25 - start))
-        file.seek(end + 25)
-        file.write(crc.to_bytes(4, "little"))
 
 
 class Recorder(ros.Part):

@@ -136,6 +136,9 @@ class PowerParameters(NodeParameters):
     forecast_horizon: float = parameter(
         1800.0, unit="s", minimum=10.0, maximum=86400.0, description="time that a forecast covers",
     )  # fmt: skip
+    forecast_light: bool = parameter(
+        False, description="the array of a rover at rest is forecast by Sun and ground of the plan's folder, where it stands",
+    )  # fmt: skip
     forecast_members: int = parameter(AHEAD.members, minimum=20, maximum=10000, description="of the forecast's ensemble")
     forecast_seed: int = parameter(0, minimum=0, maximum=2**31 - 1, description="of the forecast's ensemble")
 

@@ -8,34 +8,37 @@ from typing import Any
 
 import numpy as np
 
+from rover_energy.errors import InputError
 from rover_energy.nodes import ros
 from rover_energy.nodes.plan_folder import read_certified
-from rover_energy.nodes.recorder_node import typestore
 from rover_energy.planning.plan_file import read_profile
+from rover_energy.telemetry.recording import Recording
 
 
-def parts_of(bag: Path) -> tuple[list[Path], int]:
-    """The bags of a drive that were closed, in order, and how many were not: each death of the recorder begins another."""
-    number, chosen, closed, unfinished = 0, bag, [], 0
+def parts_of(bag: Path) -> tuple[list[Recording], int]:
+    """The bags of a drive, in order, and how many were not closed or lack something: each death of the recorder begins another.
+
+    What was written before the recorder died is in the first of them as well; a bag of which nothing can be used is only counted.
+    """
+    number, chosen, found, unfinished = 0, bag, [], 0
     while chosen.exists():
-        whole = (chosen / "metadata.yaml").is_file()
-        closed += [chosen] if whole else []
-        unfinished += not whole
+        try:
+            found.append(Recording(chosen))
+            unfinished += found[-1].loss.any or not (chosen / "metadata.yaml").is_file()
+        except InputError:
+            unfinished += 1
         number += 1
         chosen = bag.with_name(f"{bag.name}_{number}")
-    return closed, unfinished
+    return found, unfinished
 
 
 def read_bag(bag: Path, topics: tuple[str, ...]) -> dict[str, list[Any]]:
-    """Messages of some topics, in order, from all parts of a bag that were closed."""
+    """Messages of some topics, by the last part of their names and in order, from all parts of a bag."""
     found: dict[str, list[Any]] = {name: [] for name in topics}
-    closed, _ = parts_of(bag)
-    if not closed:
-        return found
-    with ros.need("rosbags.highlevel").AnyReader(closed, default_typestore=typestore()) as reader:
-        chosen = [c for c in reader.connections if c.topic.rpartition("/")[2] in topics]
-        for connection, _, data in reader.messages(connections=chosen):
-            found[connection.topic.rpartition("/")[2]].append(reader.deserialize(data, connection.msgtype))
+    for part in parts_of(bag)[0]:
+        chosen = {stream.topic for stream in part.streams if stream.topic.rpartition("/")[2] in topics}
+        for sample, message in part.messages(topics=chosen) if chosen else ():
+            found[sample.topic.rpartition("/")[2]].append(message)
     return found
 
 

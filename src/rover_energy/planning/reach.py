@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -16,27 +16,26 @@ import numpy as np
 
 from rover_energy.errors import InputError
 from rover_energy.locomotion.demand import resistance_force
-from rover_energy.planning.energy_timing import slow_for_energy, violated
+from rover_energy.planning.any_heading import arrival_headings
 from rover_energy.planning.evaluation import evaluate_plan
 from rover_energy.planning.front_end import find_path
 from rover_energy.planning.path import Path
 from rover_energy.planning.planner import PlannedTraverse, grid_for, plan_traverse
 from rover_energy.planning.refusal import Refusal
-from rover_energy.planning.retiming import Timing, TimingError, retime
+from rover_energy.planning.remedies import Advice, Help, Remedy, full
+from rover_energy.planning.retiming import TimingError, retime
 from rover_energy.planning.search import SearchFailure
 from rover_energy.planning.solver import Solver
-from rover_energy.planning.waiting import after_waiting
 from rover_energy.planning.world import World
 from rover_energy.power.battery import floor_energy, usable_capacity
 from rover_energy.power.pv import array_gain
 from rover_energy.power.rtg import rtg_power
 
-COARSE = 0.05  # [m] between the stations of drives that only say whether a remedy helps
-HALVINGS = 7  # of the interval in which the least amount of a remedy lies
-LEAST_SHARE = 1e-4  # of the largest amount, from which on amounts are tried; their ratio is halved, to some 8 %
-WAITS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # tried, as shares of the longest wait
-LONGEST_WAIT = 86400.0  # [s]
 IMPOSSIBLE = ("start_blocked", "goal_blocked")  # reasons of a refusal that hold for every path
+OF_HEADING = ("along_slope", "power", "search")  # limits that block a goal in one heading and perhaps not in another
+NO_WAY = ("no_path", "budget_exhausted", "smoothing")  # reasons of a refusal where the search found no path
+
+Goal = tuple[float, float, float]  # x [m], y [m], heading [rad]
 
 
 class Verdict(Enum):
@@ -45,32 +44,6 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
     YES = "yes"
     NO = "no"
-
-
-class Help(Enum):
-    """Kinds of remedy, each with the unit of its amount."""
-
-    START_LATER = "s"
-    SHED_LOAD = "W"
-    MORE_CHARGE = "J"
-    ALLOW_TIME = "s later"
-    OTHER_GOAL = ""
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """What would help, and how much of it: [s], [W] or [J] by its kind, NaN where the amount is not known."""
-
-    kind: Help
-    amount: float = math.nan
-
-    def __str__(self) -> str:
-        shown = {
-            Help.START_LATER: f"start {self.amount / 60.0:.3g} min later", Help.SHED_LOAD: f"shed {self.amount:.3g} W",
-            Help.MORE_CHARGE: f"bring {self.amount / 3600.0:.3g} Wh more", Help.OTHER_GOAL: "choose another goal",
-            Help.ALLOW_TIME: f"allow {self.amount:.3g} s more",
-        }  # fmt: skip
-        return shown[self.kind]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +99,7 @@ def can_reach(
     world : World
         With the charge and the limits of now in its mission.
     start, goal : (3,) sequences
-        x [m], y [m], heading [rad]; a goal heading of NaN is the bearing from the start.
+        x [m], y [m], heading [rad]; a goal heading of NaN is any: the bearing, or else another, see `any_heading`.
     reserve : float
         [J], 0 or more.
     solver : Solver
@@ -188,9 +161,21 @@ def bound_of_any_path(world: World, start: Sequence[float], goal: Sequence[float
     return Bound(duration, work, work + load * duration, impossible)
 
 
-def full(world: World) -> float:
-    """Stored energy at the start by the mission [J]."""
-    return world.mission.state_of_charge * usable_capacity(world.rover.battery)
+@dataclass(frozen=True)
+class _Tried:
+    """What came of one goal. reached : YES. short : the plan that leaves less than the reserve. impossible : for every path."""
+
+    goal: Goal
+    refusal: Refusal | None = None
+    short: Reach | None = None
+    reached: Reach | None = None
+    impossible: bool = False
+
+    @property
+    def rank(self) -> tuple[bool, float, bool]:
+        """Greater where more is known: a plan that falls short by less, a refusal along a path, a refusal for want of one."""
+        found = self.refusal is not None and self.refusal.reason not in (*IMPOSSIBLE, *NO_WAY)
+        return self.impossible, -math.inf if self.short is None else self.short.arrival_margin, found
 
 
 class _Question:
@@ -200,10 +185,8 @@ class _Question:
         if not (math.isfinite(reserve) and reserve >= 0.0):
             raise InputError("reach", "reserve", "is not 0 or more", "give joules", reserve)
         x, y, heading = (float(v) for v in goal)
-        if math.isnan(heading):
-            heading = math.atan2(y - float(start[1]), x - float(start[0]))
         self.world, self.start, self.goal = world, tuple(float(v) for v in start), (x, y, heading)
-        if not all(math.isfinite(v) for v in (*self.start, *self.goal)):
+        if not all(math.isfinite(v) for v in (*self.start, x, y)) or math.isinf(heading):
             raise InputError("reach", "start, goal", "are not finite", "give x [m], y [m], heading [rad]", (self.start, goal))
         self.reserve, self.solver, self.until = reserve, solver, until
 
@@ -214,28 +197,53 @@ class _Question:
 
     def answer(self) -> Reach:
         bound = bound_of_any_path(self.world, self.start, self.goal, reserve=self.reserve)
-        refusal: Refusal | None = None
-        short: Reach | None = None
+        tried: list[_Tried] = []
         if not bound.impossible:
-            for world in (self.world, *([guarded(self.world, self.reserve)] if self.reserve > 0.0 else [])):
-                try:
-                    plan = plan_traverse(world, self.start, self.goal, solver=self.solver, seconds=max(0.1, 0.6 * self.left))
-                except Refusal as problem:
-                    refusal = problem
+            for goal in self._goals():
+                tried.append(self._tried(goal, bound))
+                if tried[-1].reached is not None:
+                    return tried[-1].reached
+                if tried[-1].impossible or not self.left > 0.0:
                     break
-                found = self._judged(plan, bound.energy)
-                if found.arrival_margin >= 0.0 or (self.reserve == 0.0 and not self.world.mission.use_battery):
-                    return found
-                short = found
+        return self._refused(bound, tried)
+
+    def _goals(self) -> Iterator[Goal]:
+        """The goal, or goals of all headings where any will do."""
+        x, y, heading = self.goal
+        if not math.isnan(heading):
+            return iter((self.goal,))
+        return ((x, y, arrival) for arrival in arrival_headings(self.world, self.start, (x, y), lambda: self.left > 0.0))
+
+    def _tried(self, goal: Goal, bound: Bound) -> _Tried:
+        """Plans to one goal: the best there is, and where that leaves too little, one that keeps the reserve."""
+        short: Reach | None = None
+        for world in (self.world, *([guarded(self.world, self.reserve)] if self.reserve > 0.0 else [])):
+            try:
+                plan = plan_traverse(world, self.start, goal, solver=self.solver, seconds=max(0.1, 0.6 * self.left))
+            except Refusal as problem:
+                blocked = problem.reason in IMPOSSIBLE
+                any_other = math.isnan(self.goal[2]) and problem.binding.constraint in OF_HEADING
+                impossible = blocked and (problem.reason == "start_blocked" or not any_other)
+                return _Tried(goal, problem, short, impossible=impossible)
+            found = self._judged(plan, bound.energy)
+            if found.arrival_margin >= 0.0 or (self.reserve == 0.0 and not self.world.mission.use_battery):
+                return _Tried(goal, reached=found)
+            short = found
+        return _Tried(goal, None, short)
+
+    def _refused(self, bound: Bound, tried: list[_Tried]) -> Reach:
+        """The answer without a plan that keeps everything: that of the goal that came nearest to one."""
+        best = max(tried, key=lambda t: t.rank, default=_Tried(self.goal))
+        refusal, short = best.refusal, best.short
         binding = bound.impossible or (refusal.binding.constraint if refusal else "battery_reserve")
-        no = bool(bound.impossible) or (refusal is not None and refusal.reason in IMPOSSIBLE)
+        no = bool(bound.impossible) or best.impossible
         text = str(refusal) if refusal else self._words(bound, short)
         reach = Reach(Verdict.NO if no else Verdict.UNKNOWN, energy_bound=bound.energy, binding=binding, text=text)
-        if refusal is not None and refusal.reason in IMPOSSIBLE:
+        if best.impossible:
             return replace(reach, remedies=(Remedy(Help.OTHER_GOAL),))
         if short is not None:
             reach = replace(short, verdict=reach.verdict, binding=binding, text=text)
-        return self._advised(reach)
+        return self._advised(reach, best.goal)
 
     def _words(self, bound: Bound, short: Reach | None) -> str:
         if short is not None:
@@ -256,16 +264,18 @@ class _Question:
             Verdict.YES, float(above[worst]), float(profile.t[worst]), float(above[-1]), plan.duration, energy, least, plan=plan
         )
 
-    def _advised(self, reach: Reach) -> Reach:
+    def _advised(self, reach: Reach, goal: Goal) -> Reach:
         """With figures of the searched path where there is no plan, and with what would help there."""
         try:
-            path = find_path(self.world.cost_map, self.start, self.goal).path
+            if math.isnan(goal[2]):  # nothing was tried, as a bound stands in the way
+                goal = (*goal[:2], next(arrival_headings(self.world, self.start, goal[:2])))
+            path = find_path(self.world.cost_map, self.start, goal).path
         except SearchFailure:
             return replace(reach, remedies=(Remedy(Help.OTHER_GOAL),))
         world = guarded(self.world, self.reserve)
         if reach.plan is None:
             reach = _figured(reach, path, world)
-        advice = _Advice(path, world, self.start, self.until)
+        advice = Advice(path, world, self.start, self.until)
         return replace(reach, remedies=advice.remedies(reach.binding))
 
 
@@ -292,88 +302,3 @@ def guarded(world: World, reserve: float) -> World:
     capacity = usable_capacity(battery)
     share = min(1.0, battery.floor + reserve / capacity) if capacity > 0.0 else battery.floor
     return world.with_rover(replace(world.rover, battery=replace(battery, floor=share)))
-
-
-class _Advice:
-    """Looks for the least change that lets some drive along the path keep every limit."""
-
-    def __init__(self, path: Path, world: World, start: Sequence[float], until: float) -> None:
-        self.path, self.world, self.start, self.until = path, world, start, until
-
-    def remedies(self, binding: str) -> tuple[Remedy, ...]:
-        """Those that help, best first."""
-        tried: dict[str, tuple[Callable[[], Remedy | None], ...]] = {
-            "deadline": (self._time, self._shed), "energy_budget": (self._shed,), "power": (self._shed, self._later),
-        }  # fmt: skip
-        found = [remedy() for remedy in tried.get(binding, (self._later, self._shed, self._charge))]
-        return (*(remedy for remedy in found if remedy is not None), Remedy(Help.OTHER_GOAL))
-
-    def _works(self, world: World) -> Timing | None:
-        """A drive that keeps every limit in another world."""
-        where = (self.path, world.surface, world.environment, world.rover, world.mission)
-        try:
-            timing = slow_for_energy(*where, grid=COARSE)
-        except (TimingError, InputError):
-            return None
-        return None if violated(timing, world.mission) else timing
-
-    def _least(self, most: float, changed: Callable[[float], World]) -> float | None:
-        """Least amount up to `most` that helps, within a few per cent; None when not even that does."""
-        if not most > 0.0 or self._works(changed(most)) is None:
-            return None
-        low, high = LEAST_SHARE * most, most
-        for _ in range(HALVINGS):
-            if time.monotonic() > self.until:
-                break
-            centre = math.sqrt(low * high)
-            low, high = (low, centre) if self._works(changed(centre)) is not None else (centre, high)
-        return high
-
-    def _shed(self) -> Remedy | None:
-        loads = self.world.rover.loads
-        most = self._least(loads.base_power + loads.inference_power, self._with_less)
-        return None if most is None else Remedy(Help.SHED_LOAD, most)
-
-    def _with_less(self, watts: float) -> World:
-        loads = self.world.rover.loads
-        inference = max(0.0, loads.inference_power - watts)
-        base = max(0.0, loads.base_power - max(0.0, watts - loads.inference_power))
-        loads = replace(loads, base_power=base, inference_power=inference)
-        return self.world.with_rover(replace(self.world.rover, loads=loads))
-
-    def _charge(self) -> Remedy | None:
-        capacity = usable_capacity(self.world.rover.battery)
-        stored = full(self.world)
-
-        def changed(energy: float) -> World:
-            charge = min(1.0, (stored + energy) / capacity)
-            return self.world.with_mission(replace(self.world.mission, state_of_charge=charge))
-
-        least = self._least(capacity - stored, changed) if capacity > 0.0 else None
-        return None if least is None else Remedy(Help.MORE_CHARGE, least)
-
-    def _time(self) -> Remedy | None:
-        timing = self._works(self.world.with_mission(replace(self.world.mission, deadline=None)))
-        deadline = self.world.mission.deadline
-        return None if timing is None or deadline is None else Remedy(Help.ALLOW_TIME, timing.duration - deadline)
-
-    def _later(self) -> Remedy | None:
-        times = self.world.environment.times
-        end = float(times[-1]) if times.size > 1 else min(self.world.mission.horizon, LONGEST_WAIT)
-        shorter = 0.0
-        for share in WAITS:
-            if time.monotonic() > self.until:
-                return None
-            if self._works(after_waiting(self.world, self.start, share * end)) is not None:
-                return Remedy(Help.START_LATER, self._earliest(shorter, share * end))
-            shorter = share * end
-        return None
-
-    def _earliest(self, low: float, high: float) -> float:
-        for _ in range(HALVINGS):
-            if time.monotonic() > self.until:
-                break
-            centre = 0.5 * (low + high)
-            works = self._works(after_waiting(self.world, self.start, centre)) is not None
-            low, high = (low, centre) if works else (centre, high)
-        return high

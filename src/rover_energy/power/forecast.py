@@ -1,6 +1,6 @@
 """Supply, load and stored energy ahead, as quantiles: a seeded ensemble of what may depart from a nominal course.
 
-Six departures, each independent and with its own scale in `ForecastParameters`:
+Seven departures, each independent and with its own scale in `ForecastParameters`:
 
 - resistance: a factor of the motion power, lognormal with median 1, the same over the whole horizon;
 - array: a factor of the array's power for dust and calibration, lognormal with median 1, the same over the whole horizon;
@@ -8,9 +8,10 @@ Six departures, each independent and with its own scale in `ForecastParameters`:
   same energy in it; the array gives what it gives at that place;
 - roughness: a further part of the motion power, for ground that is not as smooth as the map;
 - attitude: a further part of the array's power, for a body that leans otherwise than the smooth ground says;
-- load: what the constant loads take beyond their description [W].
+- load: what the constant loads take beyond their description [W];
+- switched loads: what they take beyond what is expected of them [W], which grows from nothing, as their state now is known.
 
-The last three vary: stationary Gauss-Markov processes (Ornstein-Uhlenbeck; Gillespie 1996, doi:10.1103/PhysRevE.54.2084,
+All but the first three vary: stationary Gauss-Markov processes (Ornstein-Uhlenbeck; Gillespie 1996, doi:10.1103/PhysRevE.54.2084,
 eq. 1.9a-b, exact for any step) with a correlation time each. Battery and bus are those of `power.storage`, member by member.
 """
 
@@ -73,6 +74,14 @@ class ForecastParameters(Parameters):
         2.0, unit="W", minimum=0.0, maximum=1e4, description="standard deviation of the constant loads' residual",
     )  # fmt: skip
     load_time: float = parameter(600.0, unit="s", minimum=0.1, maximum=1e6, description="correlation time of it")
+    switched_sigma: float = parameter(
+        0.0, unit="W", minimum=0.0, maximum=1e4,
+        description="standard deviation of what switched loads take about what is expected of them",
+    )  # fmt: skip
+    switched_time: float = parameter(600.0, unit="s", minimum=0.1, maximum=1e6, description="correlation time of it")
+    switched_offset: float = parameter(
+        0.0, unit="W", minimum=0.0, maximum=1e4, description="standard deviation of an error of what is expected of them",
+    )  # fmt: skip
     members: int = parameter(400, minimum=20, maximum=100000, description="of the ensemble")
     seed: int = parameter(0, minimum=0, maximum=2**31 - 1, description="of the ensemble")
 
@@ -204,7 +213,21 @@ def _departures(course: Course, p: ForecastParameters) -> _Departures:
     residual = p.load_sigma * mean_of_process(course.step, p.load_time, p.members, rng)
     pace = p.pace_median * np.exp(p.pace_sigma * rng.standard_normal(p.members))[:, None]
     rough = p.roughness_sigma * mean_of_process(course.step, p.roughness_time, p.members, rng)
+    if p.switched_sigma > 0.0 or p.switched_offset > 0.0:
+        residual = residual + _switched(course.step, p, rng)
     return _Departures(motion, array, lean, residual, pace, rough)
+
+
+def _switched(step: Array, p: ForecastParameters, rng: np.random.Generator) -> Array:
+    """What switched loads take beyond what is expected, (members, n) [W]: 0 now, a stationary process in the long run."""
+    middle = np.cumsum(step) - 0.5 * step
+    found = mean_of_process(step, p.switched_time, p.members, rng)
+    known = 1.0 - math.sqrt(-math.expm1(-2.0 * middle[0] / p.switched_time))  # the first of a process that is 0 now
+    found = found - known * mean_share(step, p.switched_time) / mean_share(step[:1], p.switched_time) * np.exp(
+        -(middle - middle[0]) / p.switched_time
+    ) * found[:, :1]
+    lasting = -np.expm1(-middle / p.switched_time) * rng.standard_normal(p.members)[:, None]
+    return np.asarray(p.switched_sigma * found + p.switched_offset * lasting)
 
 
 def members_of(course: Course, p: ForecastParameters) -> tuple[Array, Array]:
@@ -284,10 +307,14 @@ def mean_of_process(step: Array, time: float, members: int, rng: np.random.Gener
 
     The variance of the mean over T is 2 (T/time - 1 + exp(-T/time)) (time/T)^2 (Taylor 1922, doi:10.1112/plms/s2-20.1.196).
     """
+    return np.asarray(mean_share(step, time) * gauss_markov(step, time, members, rng))
+
+
+def mean_share(step: Array, time: float) -> Array:
+    """Standard deviation of the mean over a step, in those of the process, (n,)."""
     ratio = step / time
     exact = 2.0 * (ratio + np.expm1(-ratio)) / ratio**2
-    share = np.sqrt(np.where(ratio > 1e-3, exact, 1.0 - ratio / 3.0))  # the series where the difference cancels
-    return np.asarray(share * gauss_markov(step, time, members, rng))
+    return np.asarray(np.sqrt(np.where(ratio > 1e-3, exact, 1.0 - ratio / 3.0)))  # the series where the difference cancels
 
 
 def advance(

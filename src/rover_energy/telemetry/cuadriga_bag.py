@@ -11,6 +11,7 @@ import numpy as np
 from rover_energy.errors import InputError, MissingExtraError
 from rover_energy.locomotion.cuadriga import read_logs
 from rover_energy.locomotion.drive_log import DriveLog
+from rover_energy.telemetry.mcap_checksums import seal_summary, with_checksum
 
 
 def write_bags(folder: Path, out: Path) -> list[Path]:
@@ -38,7 +39,10 @@ def write_bags(folder: Path, out: Path) -> list[Path]:
             raise InputError(str(bag), "--out", "exists already", "give a new folder")
         store = typesys.get_typestore(typesys.Stores.ROS2_KILTED)
         with rosbag2.Writer(bag, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP) as writer:
+            storage: Any = writer.storage
+            storage.close_chunk = with_checksum(storage)
             _write(log, writer, store)
+        seal_summary(bag / f"{bag.name}.mcap")
         bags.append(bag)
     return bags
 

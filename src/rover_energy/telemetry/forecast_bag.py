@@ -50,7 +50,9 @@ def forecast_of(message: Any, start: float) -> Forecast | None:
     if not time.size or any(len(values) != len(time) for row in rows for values in row) or np.any(np.diff(time) <= 0.0):
         return None
     load, available, battery = (np.stack(row, axis=1) for row in rows)
-    return Forecast(start, time, load, available, battery, float(message.battery_floor))
+    said = np.array([float(getattr(message, f"time_to_floor_{level}")) for level in ("p10", "p50", "p90")])
+    given = bool(np.all(said >= 0.0) and np.all(np.diff(said[np.isfinite(said)]) >= 0.0) and said.any())  # all 0: never set
+    return Forecast(start, time, load, available, battery, float(message.battery_floor), said if given else None)
 
 
 def _state(message: Any, stamp: float) -> tuple[float, float, float, float]:

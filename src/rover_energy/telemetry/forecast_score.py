@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from rover_energy.errors import InputError
 
 Array = NDArray[np.float64]
+SAME = 1e-6
+"""Relative difference up to which a value counts as the same: of a quantile, or of the floor."""
 LEVELS = (0.1, 0.5, 0.9)
 """Levels of the quantiles in a PowerForecast."""
 
@@ -23,7 +25,8 @@ LEVELS = (0.1, 0.5, 0.9)
 @dataclass(frozen=True)
 class Forecast:
     """One forecast: start [s]; time (k,) after it [s], the ends of its steps; load, available (k, 3), P10, P50, P90 of the means
-    over the steps [W]; battery (k, 3), likewise at their ends [J]; floor [J]."""
+    over the steps [W]; battery (k, 3), likewise at their ends [J]; floor [J]. to_floor (3,): its own answer, early, median and
+    late, when the battery meets the floor after the start [s]; infinite: not within the forecast; None: it gives none."""
 
     start: float
     time: Array
@@ -31,6 +34,7 @@ class Forecast:
     available: Array
     battery: Array
     floor: float
+    to_floor: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,8 @@ def quantile_score(actual: ArrayLike, quantiles: ArrayLike, levels: Sequence[flo
         return QuantileScore(0, missing, *([math.nan] * 6))
     middle = q[:, len(levels) // 2]
     loss = float(np.mean(crps(y, q, levels)))
-    inside = (y >= q[:, 0]) & (y <= q[:, -1])
+    same = SAME * np.abs(y)  # of what is certain the quantiles are one number
+    inside = (y >= q[:, 0] - same) & (y <= q[:, -1] + same)
     return QuantileScore(
         len(y), missing, float(inside.mean()), float(np.mean(y <= middle)), float(np.mean(middle - y)),
         float(np.mean(q[:, -1] - q[:, 0])), 0.5 * loss, loss,
@@ -166,7 +171,7 @@ def _means(time: Array, values: Array, edges: Array) -> Array:
 def score_time_to_floor(
     forecasts: Sequence[Forecast], truth: Truth, *, alpha: float = 0.2, level: float | None = None
 ) -> HorizonScore:
-    """Score the times to floor that the forecasts' battery quantiles imply, from their starts [s].
+    """Score the times to floor that the forecasts give, or that their battery quantiles imply, from their starts [s].
 
     level : stored energy [J] that counts in place of the floor: a rover that is governed never quite reaches its floor, and one
     that plans well not even nearly. Judged are forecasts that see an event within their horizon where it truly came within the
@@ -176,13 +181,15 @@ def score_time_to_floor(
     missed = false = missing = 0
     for forecast in forecasts:
         later = truth.time >= forecast.start
-        goal = forecast.floor if level is None else level
+        goal = forecast.floor * (1.0 + SAME) if level is None else level
         actual = time_to_floor(truth.time[later] - forecast.start, truth.battery[later], goal)
         if actual == 0.0:  # is there already
             continue
         now = float(_at(truth.time, truth.battery, np.array([forecast.start]))[0])
         ahead = np.concatenate(([0.0], forecast.time))
         seen = np.array([time_to_floor(ahead, np.append(now, forecast.battery[:, k]), goal) for k in range(len(LEVELS))])
+        if level is None and forecast.to_floor is not None:
+            seen = forecast.to_floor
         if math.isnan(actual) or np.isnan(seen[1]):
             missing += 1
         elif math.isinf(actual) and math.isfinite(seen[1]):

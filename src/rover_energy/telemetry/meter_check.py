@@ -126,7 +126,8 @@ def _single(tree: MeterTree, name: str, time: Array, power: Array, energy: Array
             end = last if jumps or last == first else last - 1  # a wrong power spoils the step after it, too
             reasons[first : end + 1] = ("lasting_leap" if jumps else "single_leap") if end - first <= 1 else "errors"
     reasons[np.abs(power) > 1.2 * meter.rating + 5.0 * deviation] = "errors"
-    reasons[stuck(power)] = "errors"
+    if not meter.steady:
+        reasons[stuck(power) & ~((power == 0.0) & (meter.dead_band > 0.0))] = "errors"
     reasons[zeros(power, meter.dead_band)] = "zero"
     gap = ~np.isfinite(power) if energy is None else ~(np.isfinite(power) & np.isfinite(energy))
     reasons[gap] = "gap"

@@ -41,6 +41,9 @@ class MeterParameters(Parameters):
     gain: float = parameter(0.001, minimum=0.0, maximum=0.5, description="lasting error of its class, standard deviation")
     quantum: float = parameter(1.0, unit="J", minimum=0.0, maximum=1e12, description="step of the energy counter")
     dead_band: float = parameter(0.0, unit="W", minimum=0.0, maximum=1e12, description="power below which it reads exactly 0")
+    steady: bool = parameter(
+        False, description="may repeat a reading exactly, as what is described and not measured does: it is not stuck",
+    )  # fmt: skip
     unmetered: float = parameter(
         0.0, unit="W", minimum=0.0, maximum=1e12,
         description="standard deviation of what this meter sees and its children do not; 0: they see all",

@@ -34,6 +34,8 @@ INTERVAL = 0.90
 """Probability that the interval of an estimate is meant to have."""
 UNKNOWN = 0.5
 """A parameter with a standard deviation above this share of its value is not told by the drives."""
+TURNING = 0.2
+"""Time before and after a sample over which the yaw rate is averaged for its derivative [s]."""
 FOLDS = 5
 BLOCK = 10
 """Windows that are left out together by the jackknife where there are too few runs to leave out whole runs."""
@@ -89,6 +91,7 @@ class _Samples:
     speed: Array
     acceleration: Array
     yaw_rate: Array
+    yaw_acceleration: Array
     along_slope: Array
     begins: NDArray[np.int64]
     run: NDArray[np.int64]
@@ -161,7 +164,8 @@ def _windows(logs: Sequence[DriveLog], seconds: float, least_speed: float) -> tu
     parts: list[Array] = []
     begins, runs, signals, count = [], [], [], 0
     for run, log in enumerate(logs):
-        table = np.stack((log.speed, log.acceleration, log.yaw_rate, log.along_slope, log.signal))
+        turning = _yaw_acceleration(log) if quantity == "power" else np.zeros_like(log.yaw_rate)
+        table = np.stack((log.speed, log.acceleration, log.yaw_rate, turning, log.along_slope, log.signal))
         good = log.usable & np.all(np.isfinite(table), axis=0)
         if quantity == "current":
             good &= log.speed >= least_speed
@@ -179,8 +183,20 @@ def _windows(logs: Sequence[DriveLog], seconds: float, least_speed: float) -> tu
                 count += int(last - first)
     if len(signals) < 20:
         raise InputError("refit", "windows", "fewer than 20 are left", "give longer drives or shorten the windows", len(signals))
-    v, a, w, phi, _ = np.concatenate(parts, axis=1)
-    return _Samples(v, a, w, phi, np.array(begins), np.array(runs), np.array(signals)), quantity
+    v, a, w, alpha, phi, _ = np.concatenate(parts, axis=1)
+    return _Samples(v, a, w, alpha, phi, np.array(begins), np.array(runs), np.array(signals)), quantity
+
+
+def _yaw_acceleration(log: DriveLog) -> Array:
+    """Of the body [rad/s2], (n,): difference of the mean yaw rates before and after each sample.
+
+    The demand takes its positive part with the yaw rate's sign, so noise in it would not average out: without it the turning
+    moment is found up to 4 % too great on a rover that turns in and out of curves, with noise of single samples likewise.
+    """
+    period = float(np.median(np.diff(log.t)))
+    k = max(1, round(TURNING / period))
+    kernel = np.repeat([1.0 / k, 0.0, -1.0 / k], [k, 1, k])
+    return np.asarray(np.convolve(np.pad(log.yaw_rate, k, mode="edge"), kernel, "valid") / ((k + 1) * period))
 
 
 def _free_names(rover: RoverParameters, free: Sequence[str], quantity: str, total: bool) -> list[str]:
@@ -229,7 +245,7 @@ class _Fit:
             p, speed=s.speed, acceleration=s.acceleration if self.quantity == "power" else 0.0 * s.speed,
             along_slope=s.along_slope, tilt=np.abs(s.along_slope), gravity=self.gravity,
         )  # fmt: skip
-        turn = turn_power(p, yaw_rate=s.yaw_rate, yaw_acceleration=np.zeros_like(s.yaw_rate))
+        turn = turn_power(p, yaw_rate=s.yaw_rate, yaw_acceleration=s.yaw_acceleration)
         if self.quantity == "power":
             return np.asarray(drive + turn + (rover.loads.base_power if base else 0.0))
         return np.asarray((drive * (1.0 - slip(p.slip, s.along_slope)) + turn) * p.drivetrain_efficiency / s.speed)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rover_energy.errors import InputError
+from rover_energy.inference.extras import need
 
 KINDS = ("measured", "operation model", "generated world", "arithmetic")
 
@@ -68,8 +69,12 @@ SYSTEMS = {
     "tiers": "tiers_figures", "metering": "metering_figures", "footprint": "footprint_figures", "sizes": "sizes_figures",
     "spiking": "spiking_figures", "activations": "activation_figures", "integers": "integer_figures",
     "ternary": "ternary_figures", "nrgpt": "nrgpt_figures", "distil": "distil_figures", "confidant": "confidant_figures",
-    "energy_map": "energy_map_figures", "points": "points_figures",
+    "energy_map": "energy_map_figures", "points": "points_figures", "adsorption": "adsorption_figures",
 }  # fmt: skip
+
+
+#: name: module, purpose, package and extra of what is in no other extra
+NEEDS = {"adsorption": ("ase", "effective medium theory", "ase", "chemistry")}
 
 
 def compute(names: Iterable[str], seeds: Sequence[int], began: Callable[[str], None] = lambda _: None) -> list[Figure]:
@@ -77,6 +82,9 @@ def compute(names: Iterable[str], seeds: Sequence[int], began: Callable[[str], N
     chosen = list(names) or list(SYSTEMS)
     if unknown := [name for name in chosen if name not in SYSTEMS]:
         raise InputError("figures", "system", "is unknown", f"use some of {', '.join(SYSTEMS)}", unknown[0])
+    for name in chosen:  # at once, not after an hour
+        if name in NEEDS:
+            need(*NEEDS[name])
     found: list[Figure] = []
     for name in chosen:
         began(name)

@@ -19,7 +19,7 @@ import numpy as np
 
 from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.inference.accountant import plain
-from rover_energy.inference.distil_or_annotate import Decision, Method, decide
+from rover_energy.inference.distil_or_annotate import Curve, Decision, Method, curves_at, decide, doubt_of, probe_labels
 from rover_energy.inference.energy import Energy, Provenance, Total
 from rover_energy.inference.learning.build import graded
 from rover_energy.inference.learning.classifiers import TEMPERATURE
@@ -98,12 +98,11 @@ class Job:
         self.course: Course | None = None
         self.teacher, self.soft = school.teacher, None
         self.answers: list[Any] = []
-        self.decision = decide(
-            school.annotate, school.distil, label_energy=goal.label_energy, budget=goal.energy_limit - TESTING,
-            before=school.annotate.quality[0], available=len(ground.x), allowed=ALLOWED[goal.method],
-        ) if goal.energy_limit > TESTING else _nothing(goal)  # fmt: skip
-        if self.decision.method is Method.NONE:
-            raise BudgetError(f"energy_limit = {goal.energy_limit:g} J: {self.decision.reason}; give more")
+        self.judged = math.nan  # how often the teacher is right here [0..1]; NaN until it was looked at
+        self.decision = self._decide(school.annotate, school.distil) if goal.energy_limit > TESTING else _nothing(goal)
+        self._worth_while()
+        free = goal.method is Method.NONE and len(school.rehearsals) > 1
+        self.probe = probe_labels(goal.energy_limit - TESTING, goal.label_energy, len(ground.x)) if free else 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -113,6 +112,33 @@ class Job:
         if self.path.exists():
             self._restore(load(self.path))
         self.since = clock() - began
+
+    def _decide(self, annotate: Curve, distil: Curve, paid: int = 0, doubt: float = 0.0) -> Decision:
+        return decide(
+            annotate, distil, label_energy=self.goal.label_energy, budget=self.goal.energy_limit - TESTING,
+            before=annotate.quality[0], available=len(self.ground.x), allowed=ALLOWED[self.goal.method], paid=paid, doubt=doubt,
+        )  # fmt: skip
+
+    def _worth_while(self) -> None:
+        """Raises BudgetError when the decision is to do nothing."""
+        if self.decision.method is Method.NONE:
+            raise BudgetError(f"energy_limit = {self.goal.energy_limit:g} J: {self.decision.reason}; give more")
+
+    def _judge(self) -> None:
+        """Ask for some labels, see how often the teacher is right, and decide anew with the curves of such a place."""
+        self._ask(self.probe, "to judge the place by")
+        self.judged = accuracy(self.school.teacher, self.ground.x[: self.probe], self.ground.y[: self.probe])
+        self._decide_anew()
+
+    def _decide_anew(self) -> None:
+        doubt = doubt_of(self.judged, self.probe)
+        self.decision = self._decide(*curves_at(self.school.rehearsals, self.judged), self.probe, doubt)
+        self._worth_while()
+
+    def _ask(self, count: int, why: str) -> None:
+        """Labels from Earth. The joules are the radio's, at their declared price."""
+        detail = f"{count} labels at {self.goal.label_energy:g} J, declared, {why}"
+        self._book("labelling", count * self.goal.label_energy, Provenance.DATA_SHEET, detail)
 
     def _key(self) -> str:
         """Of the goal and everything that its result depends on."""
@@ -125,6 +151,11 @@ class Job:
     def energy(self) -> float:
         """Taken so far, labels and computing [J]."""
         return math.fsum(entry["joules"] for entry in self.entries)
+
+    @property
+    def labels(self) -> int:
+        """Asked from Earth: of the decision, and those that judged the place, which it counts among its own."""
+        return max(self.decision.labels, self.probe) if self.entries else 0
 
     @property
     def total(self) -> Total:
@@ -193,11 +224,13 @@ class Job:
             self._cut()
 
     def _label(self) -> None:
-        """Ask Earth. The joules are the radio's, at their declared price."""
+        """Judge the place, if that is affordable; then ask for the labels that are wanted beyond."""
+        if self.probe and math.isnan(self.judged):
+            self._judge()
+            return
         count = self.decision.labels
-        if count:
-            detail = f"{count} labels at {self.goal.label_energy:g} J, declared"
-            self._book("labelling", count * self.goal.label_energy, Provenance.DATA_SHEET, detail)
+        if count > self.probe:
+            self._ask(count - self.probe, "to learn from")
         if self.decision.method is Method.ANNOTATE:
             self._begin("training", labelled_course(self.school.student, self.ground, count, self.goal.seed))
         elif count:
@@ -258,7 +291,8 @@ class Job:
             self.path.unlink(missing_ok=True)
             return
         state = {
-            "stage": self.stage, "entries": self.entries, "short": self.short, "answers": self.answers, "dearest": self.dearest,
+            "stage": self.stage, "judged": self.judged, "entries": self.entries,
+            "short": self.short, "answers": self.answers, "dearest": self.dearest,
             "course": None if self.course is None else self.course.state(),
             "teacher": None if self.teacher is self.school.teacher else self.teacher.state_dict(),
         }  # fmt: skip
@@ -266,6 +300,9 @@ class Job:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.entries, self.short, self.dearest, self.answers = (state[k] for k in ("entries", "short", "dearest", "answers"))
+        self.judged = state["judged"]
+        if not math.isnan(self.judged):
+            self._decide_anew()
         goal, count = self.goal, self.decision.labels
         if state["teacher"] is not None:
             self.teacher = tuning_course(self.school.teacher, self.ground, max(1, count), goal.seed).network
@@ -292,7 +329,8 @@ class Job:
         made, decided = self.learnt.variant, self.decision
         account = {
             "goal": {**asdict(self.goal), "method": self.goal.method.value}, "method": decided.method.value,
-            "labels": decided.labels, "expected_quality": decided.quality, "expected_J": decided.energy,
+            "labels": decided.labels, "judged_by": self.probe, "teacher_here": self.judged,
+            "expected_quality": decided.quality, "expected_J": decided.energy,
             "break_even_J": decided.break_even, "quality_before": self.learnt.quality_before, "quality": made.quality,
             "variant": made.name, "receipts": self.entries, "whole_J": total.whole,
             "joules": {p.name.lower(): j for p, j in total.joules.items()}, "cut_short": self.short,

@@ -106,8 +106,10 @@ def write_points(network: Any, path: Path, *, unit: float, level: float, joule: 
     first = graph.linear(network.place, INPUT)
     kinds = network.kind.weight[network.kinds]
     at = graph.add("Add", graph.linear(network.lift, _gelu(graph, first)), graph.constant(kinds))
-    for block in network.blocks:
-        at = _block(graph, block, at)
+    asking = _part(graph, at, 1, POINTS, kinds.shape[0])
+    for block in network.blocks[:-1]:
+        at = graph.add("Concat", _part(graph, _block(graph, block, at), 1, 0, POINTS), asking, axis=1)
+    at = _block(graph, network.blocks[-1], at)
     wheels = _normal(graph, network.last, _part(graph, at, 1, POINTS, kinds.shape[0]))
     forces = graph.add("Mul", graph.linear(network.force, wheels), graph.constant(np.array([unit])))
     forces = graph.add("Add", forces, graph.constant(np.array([0.0, 0.0, level])))

@@ -3,7 +3,9 @@
 After "NRGPT", ICLR 2026, arXiv 2512.16762. The energy of token i with normalised state g_i is
 E_att = -1/beta sum_h log sum_{j<i} exp(beta (Q_h g_i) . (K_h g_j)) and E_ff = -(W2 g) . gelu(W1 g); a recursion is
 x <- x - P (dE_att/dg_i + s dE_ff/dg_i). P is free, or A^T A. The gradients are written out, so that one pass costs what a
-block of a transformer costs. The read-out is trained at every depth, so that each depth is an answer.
+block of a transformer costs. The read-out is trained at every depth, so that each depth is an answer. Normalising between
+recursions and earlier tokens that move on as well leave even P = A^T A without a promise that the mean energy falls: so
+training of that one also charges what it fails to fall by `FALL` in a recursion.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from rover_energy.inference.learning.language import Size, block, make_weights, 
 from rover_energy.inference.learning.tools import seeded, torch_of, train
 
 WIDTH, HEADS, INNER, DEPTH = 48, 4, 96, 4
+FALL, CHARGE = 1.0, 0.05  # of the mean energy in a recursion, at least; likelihood [nat] per unit that it falls less
 Forward = Callable[[dict[str, Any], Any], list[Any]]
 
 
@@ -82,25 +85,29 @@ def step_of(p: dict[str, Any]) -> Any:
     return p["root"].T @ p["root"] if "root" in p else p["step"]
 
 
-def run_nrgpt(p: dict[str, Any], tokens: Any, depth: int = DEPTH) -> list[Any]:
-    """Scores of the next token (n, length, vocabulary) after each recursion."""
-    step, x, scores = step_of(p), p["embedding"][tokens] + p["place"][: tokens.shape[1]], []
+def states_of(p: dict[str, Any], tokens: Any, depth: int = DEPTH) -> list[Any]:
+    """States (n, length, width) before the first recursion and after each."""
+    step, states = step_of(p), [p["embedding"][tokens] + p["place"][: tokens.shape[1]]]
     for _ in range(depth):
-        x = x - gradient_of(p, x) @ step.T
-        scores.append(normalised(x) @ p["head"].T)
-    return scores
+        states.append(states[-1] - gradient_of(p, states[-1]) @ step.T)
+    return states
+
+
+def scores_at(p: dict[str, Any], x: Any) -> Any:
+    """Scores of the next token (n, length, vocabulary)."""
+    return normalised(x) @ p["head"].T
+
+
+def run_nrgpt(p: dict[str, Any], tokens: Any, depth: int = DEPTH) -> list[Any]:
+    """Scores of the next token after each recursion."""
+    return [scores_at(p, x) for x in states_of(p, tokens, depth)[1:]]
 
 
 def energies(p: dict[str, Any], tokens: Any, depth: int = DEPTH) -> Any:
     """Energy of each token before the first recursion and after each: (depth + 1, n, length)."""
     torch = torch_of()
     with torch.no_grad():
-        step, x = step_of(p), p["embedding"][tokens] + p["place"][: tokens.shape[1]]
-        found = [energy_of(p, x)]
-        for _ in range(depth):
-            x = x - gradient_of(p, x) @ step.T
-            found.append(energy_of(p, x))
-    return torch.stack(found)
+        return torch.stack([energy_of(p, x) for x in states_of(p, tokens, depth)])
 
 
 def make_recurrent(seed: int, vocabulary: int, context: int) -> dict[str, Any]:
@@ -119,15 +126,23 @@ def run_recurrent(p: dict[str, Any], tokens: Any, depth: int = DEPTH) -> list[An
 
 
 def train_all_depths(
-    p: dict[str, Any], forward: Forward, tokens: Any, *, epochs: int, rate: float, seed: int, batch: int = 32
+    p: dict[str, Any], forward: Forward, tokens: Any, *, epochs: int, rate: float, seed: int, batch: int = 32, down: bool = False
 ) -> list[float]:
-    """Train all weights on the mean likelihood over the depths; the mean loss of each epoch."""
+    """Train all weights on the mean likelihood over the depths; the mean loss of each epoch.
+
+    `down` : the network is NRGPT, and its mean energy has to fall at every recursion.
+    """
     torch = torch_of()
 
     def loss(rows: Any, _: Any) -> Any:
         wanted = rows[:, 1:].flatten()
-        found = [torch.nn.functional.cross_entropy(s.flatten(0, 1), wanted) for s in forward(p, rows[:, :-1])]
-        return torch.stack(found).mean()
+        states = states_of(p, rows[:, :-1], DEPTH) if down else []
+        scores = [scores_at(p, x) for x in states[1:]] if down else forward(p, rows[:, :-1])
+        likelihood = torch.stack([torch.nn.functional.cross_entropy(s.flatten(0, 1), wanted) for s in scores]).mean()
+        if not down:
+            return likelihood
+        mean = torch.stack([energy_of(p, x).mean() for x in states])
+        return likelihood + CHARGE * torch.relu(mean.diff() + FALL).sum()
 
     return train(lambda rows: rows, p.values(), tokens, tokens, epochs=epochs, rate=rate, seed=seed, batch=batch, loss=loss)
 

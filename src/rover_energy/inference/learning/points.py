@@ -1,7 +1,9 @@
 """Wheel forces and energy per metre from raw points of the ground: a plain transformer, without grid or graph.
 
 After Kreiman et al. 2025 (arXiv 2510.02259): every point is a token, attention runs among all of them, distances are never given,
-symmetry comes from turning the training data. What is local the network has to find by itself.
+symmetry comes from turning the training data. What is local the network has to find by itself. Other than there, the points
+answer and the wheels ask: a wheel's token stays as it is until the last layer, where it reads what the points have made of
+ground and wheels, with one head. So there is one answer to where a wheel looks.
 """
 
 from __future__ import annotations
@@ -35,18 +37,23 @@ from rover_energy.inference.variant import Variant, digest
 SIZE, LAYERS, HEADS = 48, 3, 4
 TRAINING, BUILT, TEST = 4000, 2500, 600  # stances of the figures, of the variant that is built, of the test
 TASK, BATCHED, RESAMPLES = "wheel_forces", 16, 400
-RATE, BATCH, EPOCHS = 2e-3, 32, 22
+RATE, BATCH, EPOCHS = 2e-3, 32, 24
 EACH = WEIGHT / WHEELS  # [N] on a wheel on level ground
 UNIT, ENERGY = 0.1 * EACH, 50.0  # [N] and [J/m]: about the scatter of forces and energy, which the outputs are counted in
 
 
-def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS) -> Any:
-    """The transformer: (n, 70, 3) to what is in forces (n, 6, 3) beyond level ground, in `UNIT`, energy (n,), attention."""
+def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS, sorts: int = 1 + WHEELS, first: int = POINTS) -> Any:
+    """The transformer: places (n, tokens, 3) of sorts (tokens,) or (n, tokens) to vectors, a sum and attention.
+
+    Vectors (n, tokens - first, 3) and the sum (n,) are read from the tokens `first` and later, which stay as they are until the
+    last layer; with `first` 0 none does. Attention (n, 1, tokens, tokens) is the last layer's, which has one head. By default:
+    64 points and 6 wheels, to forces beyond level ground in `UNIT`, and energy.
+    """
     torch = torch_of()
     nn = torch.nn
 
     class Block(nn.Module):  # type: ignore[name-defined]
-        def __init__(self) -> None:
+        def __init__(self, heads: int) -> None:
             super().__init__()
             self.before, self.after = nn.LayerNorm(size), nn.LayerNorm(size)
             self.heads = heads
@@ -56,6 +63,7 @@ def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS) -> Any:
 
         def forward(self, x: Any) -> tuple[Any, Any]:
             n, count, _ = x.shape
+            heads = self.heads
             q, k, v = self.ask(self.before(x)).reshape(n, count, 3, heads, size // heads).permute(2, 0, 3, 1, 4)
             weight = torch.softmax(q @ k.transpose(-2, -1) / math.sqrt(size // heads), dim=-1)
             x = x + self.join((weight @ v).transpose(1, 2).reshape(n, count, size))
@@ -65,19 +73,21 @@ def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.place, self.lift = nn.Linear(3, size), nn.Linear(size, size)
-            self.kind = nn.Embedding(1 + WHEELS, size)
-            self.blocks = nn.ModuleList(Block() for _ in range(layers))
+            self.kind = nn.Embedding(sorts, size)
+            self.blocks = nn.ModuleList(Block(1 if i == layers - 1 else heads) for i in range(layers))
             self.last = nn.LayerNorm(size)
             self.force, self.energy = nn.Linear(size, 3), nn.Linear(size, 1)
             self.register_buffer("kinds", torch.tensor([0] * POINTS + list(range(1, 1 + WHEELS))))
 
-        def forward(self, places: Any) -> tuple[Any, Any, Any]:
-            x = self.lift(nn.functional.gelu(self.place(places))) + self.kind(self.kinds)
-            weight = None
-            for block in self.blocks:
-                x, weight = block(x)
-            wheels = self.last(x[:, POINTS:])
-            return self.force(wheels), self.energy(wheels).sum(dim=(1, 2)), weight
+        def forward(self, places: Any, kinds: Any = None) -> tuple[Any, Any, Any]:
+            x = self.lift(nn.functional.gelu(self.place(places))) + self.kind(self.kinds if kinds is None else kinds)
+            asking = x[:, first:]
+            for block in self.blocks[:-1]:
+                x, _ = block(x)
+                x = torch.cat([x[:, :first], asking], dim=1) if first else x
+            x, weight = self.blocks[-1](x)
+            read = self.last(x[:, first:])
+            return self.force(read), self.energy(read).sum(dim=(1, 2)), weight
 
     return Network()
 
@@ -117,7 +127,7 @@ def fit(stances: Stances, seed: int, epochs: int, size: int = SIZE) -> Any:
 
 @dataclass(frozen=True)
 class Answers:
-    """forces (n, 6, 3) [N], energy (n,) [J/m], attention (n, 6, 64) of the last layer from wheels to points, mean of heads."""
+    """forces (n, 6, 3) [N], energy (n,) [J/m], attention (n, 6, 64) of the last layer from wheels to points."""
 
     forces: Array
     energy: Array

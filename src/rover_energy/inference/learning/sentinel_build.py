@@ -34,7 +34,7 @@ def train_sentinel(seed: int, *, count: int = TRAINING, epochs: int = EPOCHS, po
     """Trained weights; nominal telemetry only."""
     tokens = torch_of().from_numpy(tokens_of(make_rows(seed + 1000, count)))
     p = make_nrgpt(seed, VOCABULARY, CONTEXT, positive=positive)
-    train_all_depths(p, run_nrgpt, tokens, epochs=epochs, rate=RATE, seed=seed)
+    train_all_depths(p, run_nrgpt, tokens, epochs=epochs, rate=RATE, seed=seed, down=positive)
     return p
 
 
