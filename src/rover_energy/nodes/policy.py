@@ -18,7 +18,7 @@ CONTRACT = (*TOPICS, *INFERENCE_TOPICS)
 EVERY, NETWORKS = "every node", "every network"  # as publishers in the contract
 #: What each node hears, by its name.
 HEARD: dict[str, tuple[str, ...]] = {
-    "power": ("meter", "trajectory", "reference", "compliance", "inference_run", "inference_receipt"),
+    "power": ("meter", "trajectory", "reference", "compliance", "inference_run", "inference_receipt", "odom"),
     "power_monitor": ("power_state", "joint_states"),
     "battery_lint": ("battery_state",),
     "terrain": ("odom",),

@@ -92,6 +92,7 @@ class _Work:
     lasting: float = 0.0
     timer: Any = None
     computed: bool = False
+    repeated: bool = False
 
 
 class Spender:
@@ -124,8 +125,8 @@ class Spender:
     def _tell(self) -> None:
         """Let the simulation go on when there is neither an answer of the manager nor a run to be waited for."""
         work, now = self.work, self.now
-        asking = work is not None and work.permit is None and not work.next_question < math.inf
-        computing = work is not None and work.permit is not None and not work.computed
+        asking = work is not None and work.permit is None and not now < work.next_question < math.inf
+        computing = work is not None and work.permit is not None and work.timer is None
         if now > self.told and not asking and not computing:
             self.told = now
             self.idle(ros.message_class("std_msgs/msg/Header")(stamp=ros.stamp_of(now), frame_id=self.ros.get_name()))
@@ -213,7 +214,9 @@ class Spender:
             work.thread = threading.Thread(target=self._compute, args=(work,), name=work.request.request_id, daemon=True)
             work.thread.start()
         elif answer.error_code in (answer.TRY_LATER, answer.NO_GRANT) and self.now + work.again < work.deadline:
-            work.next_question = self.now + work.again
+            # in lockstep once more at this instant: the last run's receipt may be on its way, and simulated time waits
+            at_once = self.told < math.inf and not work.repeated
+            work.repeated, work.next_question = True, self.now + (0.0 if at_once else work.again)
         else:
             codes = [n for n in dir(self.service.Response) if n.isupper() and getattr(answer, n) == answer.error_code]
             self._refuse(work, codes[0] if codes else str(answer.error_code), answer.error_text)
