@@ -19,6 +19,7 @@ from rover_energy.inference.distil_or_annotate import (
     break_even,
     curves_at,
     decide,
+    doubt_of,
     pooled,
     probe_labels,
 )
@@ -152,6 +153,21 @@ def test_labels_that_are_there_are_part_of_every_price() -> None:
     assert paid.energy - free.energy == pytest.approx(100 * (30.0 + DISTIL.per_label))
     more = decide(ANNOTATE, DISTIL, label_energy=30.0, budget=5e4, paid=100)
     assert more.energy == decide(ANNOTATE, DISTIL, label_energy=30.0, budget=5e4).energy, "it asks for more than those"
+
+
+def test_more_labels_must_promise_more_than_the_doubt() -> None:
+    """As much as the rest of the hybrid's curve promises, and not a jot less."""
+    gain = DISTIL.at(180.0) - DISTIL.at(0.0)
+    for doubt, method in ((0.0, Method.HYBRID), (gain - 1e-6, Method.HYBRID), (gain + 1e-6, Method.DISTIL)):
+        made = decide(ANNOTATE, DISTIL, label_energy=30.0, budget=5e4, paid=50, doubt=doubt)
+        assert made.method is method
+    sure = decide(ANNOTATE, DISTIL, label_energy=30.0, budget=5e4, paid=50, doubt=gain - 1e-6)
+    assert sure.labels == 180, "how many is not a question of doubt"
+    rng = np.random.default_rng(0)
+    seen = rng.binomial(120, 0.8, 20000) / 120
+    assert doubt_of(0.8, 120) == pytest.approx(seen.std(), rel=0.03)
+    with pytest.raises(InputError, match="doubt"):
+        decide(ANNOTATE, DISTIL, label_energy=30.0, budget=5e4, doubt=math.nan)
 
 
 def test_bad_input() -> None:

@@ -141,6 +141,11 @@ def _between(order: Sequence[Rehearsal], curves: Sequence[Curve], teacher: float
     return Curve(curves[0].labels, quality, max(c.fixed for c in curves), max(c.per_label for c in curves))
 
 
+def doubt_of(right: float, labels: int) -> float:
+    """Standard error of an accuracy [0..1] that was seen with so many labels."""
+    return math.sqrt(right * (1.0 - right) / labels)
+
+
 def probe_labels(budget: float, label_energy: float, available: float) -> int:
     """Labels that a place is judged by: `PROBE`, or what `PROBE_SHARE` of the budget [J] pays; 0 when that is too few to tell."""
     paid = PROBE_SHARE * budget / label_energy if label_energy > 0.0 else math.inf
@@ -188,6 +193,7 @@ def break_even(annotate: Curve, distil: Curve) -> float:
 def decide(
     annotate: Curve, distil: Curve, *, label_energy: float, budget: float, before: float = 0.0, available: float = math.inf,
     resolution: float = RESOLUTION, allowed: Sequence[Method] = (Method.ANNOTATE, Method.DISTIL, Method.HYBRID), paid: int = 0,
+    doubt: float = 0.0,
 ) -> Decision:  # fmt: skip
     """The cheapest way to the best quality that the budget carries.
 
@@ -209,13 +215,17 @@ def decide(
         Which ways may be gone.
     paid : int
         Labels that are there already; their price is part of every way's energy, and no way has them cheaper.
+    doubt : float
+        Standard error of what the curves promise here. More labels are asked for only where they promise more than that above
+        what can be had without (the rule of one standard error: Breiman et al. 1984, Classification and Regression Trees, 3.4.3).
 
     Raises
     ------
     InputError
         For a price, budget, quality or number that is NaN or out of range.
     """
-    for name, value, high in (("label_energy", label_energy, math.inf), ("before", before, 1.0), ("resolution", resolution, 1.0)):
+    shares = (("before", before), ("resolution", resolution), ("doubt", doubt))
+    for name, value, high in (("label_energy", label_energy, math.inf), *((name, share, 1.0) for name, share in shares)):
         if not (0.0 <= value <= high and math.isfinite(value)):
             raise InputError("decision", name, f"is not within 0 .. {high:g}", "give another", value)
     for name, value in (("budget", budget), ("available", available)):
@@ -228,6 +238,10 @@ def decide(
         return Decision(Method.NONE, 0, 0.0, before, price, f"no way fits into {budget:.6g} J: the least takes {least:.6g} J")
     options = [(curve, n) for curve, most in ways for n in curve.numbers(most)]
     best = max(curve.at(n) for curve, n in options)
+    without = [(curve, n) for curve, n in options if n <= paid]
+    if doubt > 0.0 and without and not best > max(curve.at(n) for curve, n in without) + doubt:
+        options = without
+        best = max(curve.at(n) for curve, n in options)
     if not best > before + resolution:
         reason = f"no way promises more than the {before:.3f} that are there: at most {best:.3f}"
         return Decision(Method.NONE, 0, 0.0, before, price, reason)

@@ -15,6 +15,7 @@ from rover_energy.inference.distil_or_annotate import (
     break_even,
     curves_at,
     decide,
+    doubt_of,
     probe_labels,
 )
 from rover_energy.inference.figures.figure import Figure
@@ -53,10 +54,12 @@ def world_of(teacher: Any, student: Any, place: Place, seed: int) -> tuple[Groun
     return ground, rehearse(teacher, student, ground, seed)
 
 
-def decided(annotate: Curve, distil: Curve, paid: int, allowed: Sequence[Method]) -> Decision:
+def decided(annotate: Curve, distil: Curve, allowed: Sequence[Method], paid: int = 0, doubt: float = 0.0) -> Decision:
     """Of the ways allowed, what promises most within the budget."""
-    before = annotate.quality[0]
-    return decide(annotate, distil, label_energy=LABEL_ENERGY, budget=BUDGET, before=before, paid=paid, allowed=allowed)
+    return decide(
+        annotate, distil, label_energy=LABEL_ENERGY, budget=BUDGET, before=annotate.quality[0], paid=paid, allowed=allowed,
+        doubt=doubt,
+    )  # fmt: skip
 
 
 def regret(decision: Decision, truth: Rehearsal, allowed: Sequence[Method]) -> float:
@@ -75,8 +78,8 @@ def decisions(teacher: Any, known: Sequence[Rehearsal], ground: Ground, truth: R
     right = accuracy(teacher, ground.x[:paid], ground.y[:paid])
     found: dict[str, float] = {}
     for ways, allowed in (("two ways", TWO_WAYS), ("all ways", (*TWO_WAYS, Method.HYBRID))):
-        judged = decided(*curves_at(known, right), paid, allowed)
-        blind = decided(known[0].annotate, known[0].distil, 0, allowed)
+        judged = decided(*curves_at(known, right), allowed, paid, doubt_of(right, paid))
+        blind = decided(known[0].annotate, known[0].distil, allowed)
         for how, made in ((ways, judged), (f"{ways} unjudged", blind)):
             found[f"{how} regret"] = 100.0 * regret(made, truth, allowed)
             found[f"{how} labels"], found[f"{how} joules"] = float(made.labels), made.energy

@@ -15,7 +15,7 @@ from rover_energy.inference.learning.tools import seeded, torch_of, train
 from rover_energy.inference.tasks.adsorption import ATOMS, PAIRS, SORTS, Array, Clusters, held_out, make_clusters, scan
 
 SIZE, LAYERS, HEADS = 96, 3, 4
-TRAINING, EPOCHS, RATE, BATCH = 4000, 40, 1.5e-3, 32
+TRAINING, EPOCHS, RATE, BATCH = 4000, 40, 7e-4, 32
 SCALE = 2.0  # [A] that coordinates are counted in
 FORCE_SHARE = 1.0  # of the loss
 
@@ -32,7 +32,7 @@ class Surrogate:
 
 @dataclass(frozen=True)
 class Answers:
-    """energy (n,) [eV], forces (n, 9, 3) [eV/A], attention (n, 9, 9) of the last layer, mean of heads."""
+    """energy (n,) [eV], forces (n, 9, 3) [eV/A], attention (n, 9, 9) of the last layer."""
 
     energy: Array
     forces: Array

@@ -19,7 +19,7 @@ import numpy as np
 
 from rover_energy.errors import InputError, RoverEnergyError
 from rover_energy.inference.accountant import plain
-from rover_energy.inference.distil_or_annotate import Curve, Decision, Method, curves_at, decide, probe_labels
+from rover_energy.inference.distil_or_annotate import Curve, Decision, Method, curves_at, decide, doubt_of, probe_labels
 from rover_energy.inference.energy import Energy, Provenance, Total
 from rover_energy.inference.learning.build import graded
 from rover_energy.inference.learning.classifiers import TEMPERATURE
@@ -99,7 +99,7 @@ class Job:
         self.teacher, self.soft = school.teacher, None
         self.answers: list[Any] = []
         self.judged = math.nan  # how often the teacher is right here [0..1]; NaN until it was looked at
-        self.decision = self._decide(school.annotate, school.distil, 0) if goal.energy_limit > TESTING else _nothing(goal)
+        self.decision = self._decide(school.annotate, school.distil) if goal.energy_limit > TESTING else _nothing(goal)
         self._worth_while()
         free = goal.method is Method.NONE and len(school.rehearsals) > 1
         self.probe = probe_labels(goal.energy_limit - TESTING, goal.label_energy, len(ground.x)) if free else 0
@@ -113,10 +113,10 @@ class Job:
             self._restore(load(self.path))
         self.since = clock() - began
 
-    def _decide(self, annotate: Curve, distil: Curve, paid: int) -> Decision:
+    def _decide(self, annotate: Curve, distil: Curve, paid: int = 0, doubt: float = 0.0) -> Decision:
         return decide(
             annotate, distil, label_energy=self.goal.label_energy, budget=self.goal.energy_limit - TESTING,
-            before=annotate.quality[0], available=len(self.ground.x), allowed=ALLOWED[self.goal.method], paid=paid,
+            before=annotate.quality[0], available=len(self.ground.x), allowed=ALLOWED[self.goal.method], paid=paid, doubt=doubt,
         )  # fmt: skip
 
     def _worth_while(self) -> None:
@@ -131,7 +131,8 @@ class Job:
         self._decide_anew()
 
     def _decide_anew(self) -> None:
-        self.decision = self._decide(*curves_at(self.school.rehearsals, self.judged), self.probe)
+        doubt = doubt_of(self.judged, self.probe)
+        self.decision = self._decide(*curves_at(self.school.rehearsals, self.judged), self.probe, doubt)
         self._worth_while()
 
     def _ask(self, count: int, why: str) -> None:

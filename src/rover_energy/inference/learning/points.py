@@ -46,8 +46,8 @@ def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS, sorts: int
     """The transformer: places (n, tokens, 3) of sorts (tokens,) or (n, tokens) to vectors, a sum and attention.
 
     Vectors (n, tokens - first, 3) and the sum (n,) are read from the tokens `first` and later, which stay as they are until the
-    last layer; that has one head. With `first` 0 all is plain. Attention (n, heads, tokens, tokens) is the last layer's. By
-    default: 64 points and 6 wheels, to forces beyond level ground in `UNIT`, and energy.
+    last layer; with `first` 0 none does. Attention (n, 1, tokens, tokens) is the last layer's, which has one head. By default:
+    64 points and 6 wheels, to forces beyond level ground in `UNIT`, and energy.
     """
     torch = torch_of()
     nn = torch.nn
@@ -74,7 +74,7 @@ def build(size: int = SIZE, layers: int = LAYERS, heads: int = HEADS, sorts: int
             super().__init__()
             self.place, self.lift = nn.Linear(3, size), nn.Linear(size, size)
             self.kind = nn.Embedding(sorts, size)
-            self.blocks = nn.ModuleList(Block(1 if first and i == layers - 1 else heads) for i in range(layers))
+            self.blocks = nn.ModuleList(Block(1 if i == layers - 1 else heads) for i in range(layers))
             self.last = nn.LayerNorm(size)
             self.force, self.energy = nn.Linear(size, 3), nn.Linear(size, 1)
             self.register_buffer("kinds", torch.tensor([0] * POINTS + list(range(1, 1 + WHEELS))))
