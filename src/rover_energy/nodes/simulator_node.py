@@ -116,7 +116,7 @@ class Simulator(ros.Part):
         if self.settings.pace > 0.0 and self.time - self.begun_at > (now - self.began) * self.settings.pace:
             return
         late = [name for name, time in self.heard.items() if not self.lost[name] and time < self.time - 1e-6]
-        if late and now - self.ticked < self.settings.patience and not self.graph_lost(now):
+        if late and now - self.ticked < self.settings.patience and (self.parked or not self.graph_lost(now)):
             return
         if self.settings.patience > 0.0:
             for name in late:
