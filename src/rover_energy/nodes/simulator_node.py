@@ -127,8 +127,7 @@ class Simulator(ros.Part):
         if self.settings.pace > 0.0 and self.time - self.begun_at > (now - self.began) * self.settings.pace:
             return
         late = [name for name, time in self.heard.items() if not self.lost[name] and time < self.time - 1e-6]
-        alone = not self.parked and self.graph_lost(now)  # a parked rover is waited for by nobody, and has the time
-        if late and now - self.ticked < self.settings.patience and not alone:
+        if late and now - self.ticked < self.settings.patience and (self.parked or not self.graph_lost(now)):
             if self.settings.networks and now - self.repeated > AGAIN:  # the clock is best effort, and a node may be new
                 self.repeated = now
                 self.send["/clock"](ros.message_class("rosgraph_msgs/msg/Clock")(clock=ros.stamp_of(self.time)))

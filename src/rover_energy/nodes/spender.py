@@ -127,7 +127,7 @@ class Spender:
         work, now = self.work, self.now
         asking = work is not None and work.permit is None and not now < work.next_question < math.inf
         computing = work is not None and work.permit is not None and work.timer is None
-        if now > self.told and not asking and not computing:
+        if now >= self.told and not asking and not computing:  # and again: who waits may not have been there yet
             self.told = now
             self.idle(ros.message_class("std_msgs/msg/Header")(stamp=ros.stamp_of(now), frame_id=self.ros.get_name()))
 

@@ -144,6 +144,7 @@ def is_bag(path: Path) -> bool:
 
 def open_bag(path: Path) -> Bag:
     """Find the files of a bag. Raises InputError when there are none."""
+    path = Path(path)
     if path.is_file():
         if path.suffix not in SUFFIXES:
             raise InputError(str(path), "file", "is neither .mcap nor .db3", "give a bag of ROS 2")
