@@ -21,7 +21,7 @@ NEEDED = ("rclpy", "rover_energy_interfaces", "rosbags")
 MISSING = [name for name in NEEDED if find_spec(name) is None]
 needs_ros = pytest.mark.skipif(bool(MISSING), reason=f"{', '.join(MISSING)} not installed: make ros")
 GOAL = (9.0, 8.0, 0.7)
-WAIT = 20.0  # [s]
+WAIT = 60.0  # [s] for an event that mostly comes at once: a busy machine is no failure
 
 
 def domain(offset: int) -> int:

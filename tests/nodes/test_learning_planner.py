@@ -26,6 +26,7 @@ from rover_energy.inference.store import read_store
 
 pytestmark = needs_ros
 FLOOR = FloorReserve()
+LASTING = 120.0  # [s] of a grant, longer than a busy machine takes for what it grants
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def rig(school: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
     kind = ros.need("rover_energy_interfaces.action").TrainVariant
     own: dict[Any, dict[str, Any]] = {
         InferenceManager: {"store": str(school / "variants.yaml"), "grace": 10.0},
-        LearningPlanner: {"school": str(school), "folder": str(tmp_path / "learnt"), "patience": 1.0, "slice": 0.1},
+        LearningPlanner: {"school": str(school), "folder": str(tmp_path / "learnt"), "patience": 3.0, "slice": 0.1},
     }
     account = Accountant(FLOOR)
     with ros_context(tmp_path, domain(53)) as world:
@@ -75,8 +76,8 @@ def rig(school: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
         world.spin(planner.spender.client.service_is_ready)
 
         def grant(sequence: int, energy: float, **fields: Any) -> None:
-            whole = energy + floor_energy(FLOOR, 20.0)
-            given = replace(Grant(manager.now, manager.now + 20.0, sequence, Mode.NORMAL, whole, 12.0), **fields)
+            whole = energy + floor_energy(FLOOR, LASTING)
+            given = replace(Grant(manager.now, manager.now + LASTING, sequence, Mode.NORMAL, whole, 12.0), **fields)
             account.on_grant(given)
             manager.on_grant(grant_message(given))
 
@@ -94,7 +95,7 @@ def rig(school: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
             if cancel_when is not None:
                 world.spin(lambda: cancel_when(told))
                 sent.result().cancel_goal_async()
-            world.spin(result.done, 60.0)
+            world.spin(result.done, 180.0)
             return SimpleNamespace(status=result.result().status, told=told, **_fields(result.result().result))
 
         yield SimpleNamespace(

@@ -70,11 +70,11 @@ def rig(tmp_path: Path) -> Iterator[SimpleNamespace]:
 
         def grant(**fields: Any) -> None:
             now = manager.now
-            client.send["inference_grant"](grant_message(replace(Grant(now, now + 60.0, 1, Mode.NORMAL, 50.0, 12.0), **fields)))
+            client.send["inference_grant"](grant_message(replace(Grant(now, now + 300.0, 1, Mode.NORMAL, 50.0, 12.0), **fields)))
             world.spin(lambda: manager.manager.budget.grant is not None)
 
         def begin(question: str, **fields: Any) -> Any:
-            goal = {"energy_limit": math.inf, "patience": 5.0, **fields}
+            goal = {"energy_limit": math.inf, "patience": 60.0, **fields}
             sent = client.client.send_goal_async(client.kind.Goal(question=question, **goal))
             world.spin(sent.done)
             return sent.result()
