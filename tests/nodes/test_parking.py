@@ -84,7 +84,8 @@ def test_networks_of_a_parked_rover(with_power: Path, share: float) -> None:
     assert sum(found["runs_by_mode"]["terrain_class"].values()) == found["answers"]
     assert set(found["variants_used"]) <= {"plain", "slope"} if share == 1.0 else {"plain"}
     assert ("slope" in found["variants_used"]) == (share == 1.0), "a tenth is for the floor only"
-    assert found["drawn_J"] == pytest.approx(found["receipts_J"], rel=1e-6)
+    rest = found["receipts_J"] - found["drawn_J"]
+    assert -1e-6 <= rest <= 1.5 * found["receipts_J"] / found["answers"], "the last run may end after the last window"
     joules = 60.0 * summary["windows"] * WINDOW + found["drawn_J"]
     assert summary["consumed_Wh"] * 3600.0 == pytest.approx(joules, rel=1e-6), "granted inference is no constant load"
 
