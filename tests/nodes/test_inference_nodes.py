@@ -38,7 +38,7 @@ def needs_service() -> None:
 
 
 @pytest.fixture
-def graph(tmp_path: Path) -> Iterator[SimpleNamespace]:
+def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """Both nodes, active; the time is the test's."""
     needs_service()
     from rclpy.parameter import Parameter
@@ -69,7 +69,7 @@ def graph(tmp_path: Path) -> Iterator[SimpleNamespace]:
         )
         manager.send = {name: found.append for name, found in sent.items()}
         manager.timer.cancel()
-        type(manager).now = property(lambda _: clock.now)
+        monkeypatch.setattr(type(manager), "now", property(lambda _: clock.now))
         yield SimpleNamespace(
             manager=manager, accountant=parts["energy_accountant"], sent=sent, clock=clock, world=world, out=tmp_path
         )
