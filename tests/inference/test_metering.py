@@ -276,3 +276,10 @@ def test_calls_in_turn_are_kept_apart_by_size() -> None:
     assert [m.units for m in found.values()] == [1, 4]
     with pytest.raises(InputError, match="units = 0: is below 1"):
         calls_in_turn({0: list}, calls=3)
+
+
+def test_the_peak_of_one_thread_is_a_core_by_the_model_and_the_meters_word_by_a_meter() -> None:
+    """6.01 W of a model with 6 W a core are the clocks' resolution; 7 W that a meter saw are 7 W."""
+    modelled = Energy(0.1, Provenance.CPU_TIME_MODEL, 6.0, "core")
+    assert Measured(modelled, 0.0, 0.1, 0.1, 6.01, 0.1, 1).bus_peak == 6.0
+    assert Measured(Energy(0.1, Provenance.MEASURED), 0.0, 0.1, 0.1, 7.0, 0.1, 1).bus_peak == 7.0

@@ -150,7 +150,7 @@ def build_analyst(folder: Path, seed: int, began: Callable[[str], None] = lambda
             quality=float(share.mean()), quality_low=low, quality_high=high, energy=m.energy.joules / units,
             energy_high=max(m.energy.joules, m.energy_high) / units, energy_provenance=m.energy.provenance.name.lower(),
             energy_detail=f"{m.energy.detail}; per {UNIT:g} lines of the log, over questions of all kinds",
-            peak_power=max(m.peak_power, CORE_POWER), latency=m.latency / units, size=path.stat().st_size, artefact=path.name,
+            peak_power=m.bus_peak, latency=m.latency / units, size=path.stat().st_size, artefact=path.name,
             checksum=digest(path), source=f"rover-energy infer build --seed {seed}",
         ))  # fmt: skip
     return made

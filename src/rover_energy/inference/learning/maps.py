@@ -115,6 +115,6 @@ def priced(path: Path, name: str, precision: str, data: Maps, seed: int) -> Vari
         name=f"{name}-{precision}", task=TASK, family="network" if precision == "fp32" else "integer", precision=precision,
         metric="R2", quality=quality, quality_low=low, quality_high=high, energy=m.energy.joules,
         energy_high=max(m.energy.joules, m.energy_high), energy_provenance=m.energy.provenance.name.lower(),
-        energy_detail=m.energy.detail, peak_power=max(m.peak_power, 6.0), latency=m.latency, size=path.stat().st_size,
+        energy_detail=m.energy.detail, peak_power=m.bus_peak, latency=m.latency, size=path.stat().st_size,
         artefact=path.name, checksum=digest(path), source=f"rover-energy infer build --seed {seed}",
     )  # fmt: skip

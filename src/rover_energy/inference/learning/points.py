@@ -196,7 +196,7 @@ def build_wheel_forces(folder: Path, seed: int, began: Callable[[str], None] = l
         name="points-fp32", task=TASK, metric="skill", quality=quality, quality_low=min(max(float(low), 0.0), quality),
         quality_high=max(min(float(high), 1.0), quality), energy=m.energy.joules,
         energy_high=max(m.energy.joules, m.energy_high), energy_provenance=m.energy.provenance.name.lower(),
-        energy_detail=m.energy.detail, peak_power=max(m.peak_power, 6.0), latency=m.latency, size=path.stat().st_size,
+        energy_detail=m.energy.detail, peak_power=m.bus_peak, latency=m.latency, size=path.stat().st_size,
         batch=BATCHED, artefact=path.name, checksum=digest(path), source=f"rover-energy infer build --seed {seed}",
     )]  # fmt: skip
 

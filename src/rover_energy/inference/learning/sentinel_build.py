@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rover_energy.inference.learning.nrgpt import DEPTH, HEADS, WIDTH, make_nrgpt, run_nrgpt, step_of, train_all_depths
 from rover_energy.inference.learning.tools import torch_of
-from rover_energy.inference.metering import CORE_POWER, single_calls
+from rover_energy.inference.metering import single_calls
 from rover_energy.inference.sentinel import TASK, Network, Sentinel, calibrate, scores_of, write_sentinel
 from rover_energy.inference.tasks.telemetry_faults import CONTEXT, VOCABULARY, make_faulty, make_rows, tokens_of
 from rover_energy.inference.variant import Variant, digest
@@ -88,6 +88,6 @@ def _variant(
         name=f"sentinel-{depth}", task=TASK, tier=depth, metric="auroc", quality=area, quality_low=low, quality_high=high,
         energy=m.energy.joules, energy_high=max(m.energy.joules, m.energy_high),
         energy_provenance=m.energy.provenance.name.lower(), energy_detail=m.energy.detail,
-        peak_power=max(m.peak_power, CORE_POWER), latency=m.latency, size=path.stat().st_size, operations=float(macs),
+        peak_power=m.bus_peak, latency=m.latency, size=path.stat().st_size, operations=float(macs),
         artefact=path.name, checksum=digest(path), source=source,
     )  # fmt: skip
