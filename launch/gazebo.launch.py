@@ -28,7 +28,7 @@ from launch.substitutions import LaunchConfiguration
 from rover_energy.errors import RoverEnergyError
 from rover_energy.nodes.deployment import gazebo_graph, write_plan_world
 from rover_energy.nodes.graph import begin_anew
-from rover_energy.nodes.inference_graph import usable_store
+from rover_energy.nodes.inference_graph import launched_store
 from rover_energy.simulation.gazebo import WORLD_NAME, Spawn
 
 #: name, default (None: must be given), description
@@ -56,19 +56,11 @@ def spawn_arguments(name: str, model: Path, spawn: Spawn) -> list[str]:
     return words
 
 
-def store(values: dict[str, str]) -> Path | None:
-    """The store of variants that is asked for; the log has the nodes that it cannot serve. Raises InputError."""
-    if not values.get("inference"):
-        return None
-    say = lambda text: print(f"gazebo.launch.py: {text}", file=sys.stderr)  # noqa: E731
-    return usable_store(Path(values["inference"]), Path(values["plan"]), say)
-
-
 def commands(values: dict[str, str]) -> dict[str, list[str]]:
     """Command lines of the nodes and of the commander, by name. Raises InputError."""
     plan, out = Path(values["plan"]).resolve(), Path(values["out"]).resolve()
     commander = [sys.executable, "-m", "rover_energy.nodes.commander", f"--plan={plan}", f"--out={out}"]
-    nodes = gazebo_graph(plan, out / "bag", store(values))
+    nodes = gazebo_graph(plan, out / "bag", launched_store(values, "gazebo.launch.py"))
     return {**{node.name: node.command() for node in nodes}, "commander": commander}
 
 

@@ -20,7 +20,7 @@ from launch.substitutions import LaunchConfiguration
 from rover_energy.errors import RoverEnergyError
 from rover_energy.nodes.deployment import rover_graph
 from rover_energy.nodes.hardware import read_hardware
-from rover_energy.nodes.inference_graph import usable_store
+from rover_energy.nodes.inference_graph import launched_store
 
 SHARE = Path(__file__).resolve().parents[1]
 
@@ -35,19 +35,11 @@ ARGUMENTS = (
 )
 
 
-def store(values: dict[str, str]) -> Path | None:
-    """The store of variants that is asked for; the log has the nodes that it cannot serve. Raises InputError."""
-    if not values.get("inference"):
-        return None
-    say = lambda text: print(f"rover.launch.py: {text}", file=sys.stderr)  # noqa: E731
-    return usable_store(Path(values["inference"]), Path(values["plan"]), say)
-
-
 def commands(values: dict[str, str]) -> dict[str, list[str]]:
     """Command lines of the nodes and, last, of the client that waits for them, by name. Raises InputError."""
     hardware = read_hardware(values["hardware"])
     plan, out = Path(values["plan"]).resolve(), Path(values["out"]).resolve()
-    nodes = rover_graph(plan, out / "bag", hardware, store(values))
+    nodes = rover_graph(plan, out / "bag", hardware, launched_store(values, "rover.launch.py"))
     client = [sys.executable, "-m", "rover_energy.nodes.deployment", f"--plan={plan}", f"--out={out}"]
     client += [f"--hardware={Path(values['hardware']).resolve()}"]
     if values["drive"].lower() == "true":

@@ -19,7 +19,7 @@ from launch.substitutions import LaunchConfiguration
 
 from rover_energy.errors import RoverEnergyError
 from rover_energy.nodes.graph import MIDDLEWARE, begin_anew, simulation_graph
-from rover_energy.nodes.inference_graph import usable_store
+from rover_energy.nodes.inference_graph import launched_store
 
 #: name, default (None: must be given), description
 ARGUMENTS = (
@@ -32,19 +32,11 @@ ARGUMENTS = (
 )
 
 
-def store(values: dict[str, str]) -> Path | None:
-    """The store of variants that is asked for; the log has the nodes that it cannot serve. Raises InputError."""
-    if not values.get("inference"):
-        return None
-    say = lambda text: print(f"simulation.launch.py: {text}", file=sys.stderr)  # noqa: E731
-    return usable_store(Path(values["inference"]), Path(values["plan"]), say)
-
-
 def commands(values: dict[str, str]) -> dict[str, list[str]]:
     """Command lines of the nodes and of the commander, by name. Raises InputError."""
     plan, out = Path(values["plan"]).resolve(), Path(values["out"]).resolve()
     simulated = {"simulator": values["simulator"], "pace": float(values["pace"])}
-    nodes = simulation_graph(plan, out / "bag", inference=store(values), **simulated)
+    nodes = simulation_graph(plan, out / "bag", inference=launched_store(values, "simulation.launch.py"), **simulated)
     commander = [sys.executable, "-m", "rover_energy.nodes.commander", f"--plan={plan}", f"--out={out}"]
     return {**{node.name: node.command() for node in nodes}, "commander": commander}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,6 +80,16 @@ def usable_store(place: Path, plan: Path, say: Callable[[str], None]) -> Path:
     for name, text in choose(path, plan)[1].items():
         say(f"{name} is not started: {text}")
     return path
+
+
+def launched_store(values: Mapping[str, str], file: str) -> Path | None:
+    """The store that a launch file's argument `inference` names, if any; standard error has the nodes that it cannot serve.
+
+    Raises InputError.
+    """
+    if not values.get("inference"):
+        return None
+    return usable_store(Path(values["inference"]), Path(values["plan"]), lambda text: print(f"{file}: {text}", file=sys.stderr))
 
 
 def choose(path: Path, plan: Path) -> tuple[list[Kind], dict[str, str]]:
