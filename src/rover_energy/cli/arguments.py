@@ -33,6 +33,13 @@ EnergyMapFile = Annotated[
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results; made if needed", metavar="DIR")]
 Band = Annotated[int, typer.Option("--band", help="Band of a GeoTIFF that holds the heights, from 1", metavar="N")]
+Inference = Annotated[
+    Path | None, typer.Option("--inference", help="Store of variants, or its folder: networks run on the bus", metavar="DIR")
+]
+GrantShare = Annotated[
+    float, typer.Option("--grant-share", help="Of loads.inference_power that the networks are granted", metavar="N")
+]
+Domain = Annotated[int | None, typer.Option("--domain", help="ROS_DOMAIN_ID; without it from the process number", metavar="N")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result, or why there is none, as JSON on standard output")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks, only results and errors")]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rover_energy.cli.arguments import SOURCE, AsJson, OutFolder, Quiet, check_number
+from rover_energy.cli.arguments import SOURCE, AsJson, Domain, GrantShare, Inference, OutFolder, Quiet, check_number
 
 if TYPE_CHECKING:
     from rover_energy.cli.output import Console
@@ -35,18 +35,12 @@ def drive(
     slip: Annotated[float, typer.Option("--slip", help="True over described slip")] = 1.0,
     mass: Annotated[float, typer.Option("--mass", help="True over described mass")] = 1.0,
     seconds: Annotated[float, typer.Option("--time-limit", help="Most real time for the drive [s]", metavar="S")] = LIMIT,
-    domain: Annotated[
-        int | None, typer.Option("--domain", help="ROS_DOMAIN_ID; without it from the process number", metavar="N")
-    ] = None,
+    domain: Domain = None,
     picture: Annotated[
         bool, typer.Option("--picture/--no-picture", help="After a drive in MuJoCo, draw the rover on its ground: rover.png")
     ] = True,
-    inference: Annotated[
-        Path | None, typer.Option("--inference", help="Store of variants, or its folder: networks run on the bus", metavar="DIR")
-    ] = None,
-    grant_share: Annotated[
-        float, typer.Option("--grant-share", help="Of loads.inference_power that the networks are granted", metavar="N")
-    ] = 1.0,
+    inference: Inference = None,
+    grant_share: GrantShare = 1.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

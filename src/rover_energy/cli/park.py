@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rover_energy.cli.arguments import AsJson, OutFolder, Quiet, check_number
+from rover_energy.cli.arguments import AsJson, Domain, GrantShare, Inference, OutFolder, Quiet, check_number
 from rover_energy.cli.drive import Engine, domain_of, prepare
 
 SOL, WINDOW, BARS = 88775.244, 10.0, 100  # [s], [s], steps of the progress bar
@@ -20,15 +20,9 @@ def park(
     out: OutFolder,
     seconds: Annotated[float, typer.Option("--seconds", help="Simulated time [s]; a sol of Mars by default", metavar="S")] = SOL,
     window: Annotated[float, typer.Option("--window", help="Of the power meter [s]", metavar="S")] = WINDOW,
-    inference: Annotated[
-        Path | None, typer.Option("--inference", help="Store of variants, or its folder: networks run on the bus", metavar="DIR")
-    ] = None,
-    grant_share: Annotated[
-        float, typer.Option("--grant-share", help="Of loads.inference_power that the networks are granted", metavar="N")
-    ] = 1.0,
-    domain: Annotated[
-        int | None, typer.Option("--domain", help="ROS_DOMAIN_ID; without it from the process number", metavar="N")
-    ] = None,
+    inference: Inference = None,
+    grant_share: GrantShare = 1.0,
+    domain: Domain = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

@@ -60,7 +60,7 @@ class Manager:
         self.waiting: dict[str, Request] = {}
         self.running: dict[str, Start] = {}
         self.receipts: list[Receipt] = []
-        self._choice: tuple[tuple[float, ...], dict[str, Variant | None]] = ((), {})
+        self._choice: tuple[tuple[object, ...], dict[str, Variant | None]] = ((), {})
         self.usual: dict[str, float] = {}  # task: time from request to deadline of its latest request [s]
 
     # ------------------------------------------------------------------------------------------------------- incoming
@@ -201,7 +201,7 @@ class Manager:
         grant = self.budget.grant
         if grant is None:
             return {}
-        state = (now, grant.sequence, self.budget.energy_left, float(len(self.waiting)), float(len(self.running)))
+        state = (now, grant, self.store, self.budget.energy_left, tuple(self.waiting))
         if state != self._choice[0]:  # many requests may wait in one step
             self._choice = state, self._chosen(grant, now)
         return self._choice[1]

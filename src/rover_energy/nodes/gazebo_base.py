@@ -127,7 +127,7 @@ class GazeboSimulator(Simulator):
         stamp, at = _nanoseconds(message.header.stamp), message.pose.pose
         if not 1e-9 * stamp > max(self.time, 1e-9 * self.ended[-1][0] if self.ended else -math.inf):
             return
-        rotation = _rotation(at.orientation)
+        rotation = ros.rotation_of(at.orientation)
         self.ended.append((stamp, BodyState(at.position.x, at.position.y, at.position.z, rotation, 0.0, 0.0)))
         self._close_windows()
 
@@ -186,15 +186,6 @@ class GazeboSimulator(Simulator):
 def _nanoseconds(stamp: Any) -> int:
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
-
-def _rotation(q: Any) -> FloatArray:
-    """Rotation matrix (3, 3) of a unit quaternion."""
-    w, x, y, z = q.w, q.x, q.y, q.z
-    return np.array([
-        [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)],
-        [2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)],
-        [2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)],
-    ])  # fmt: skip
 
 
 def main() -> None:

@@ -12,6 +12,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rover_energy.errors import MissingExtraError, RoverEnergyError
 from rover_energy.nodes.liveness import Peer, identity
 from rover_energy.nodes.settings import NodeParameters
@@ -59,6 +62,16 @@ def stamp_of(time: float) -> Any:
     """Time message of [s], to the nanosecond."""
     total = round(time * 1e9)
     return message_class("builtin_interfaces/msg/Time")(sec=total // 10**9, nanosec=total % 10**9)
+
+
+def rotation_of(q: Any) -> NDArray[np.float64]:
+    """Rotation matrix (3, 3) of a unit quaternion."""
+    w, x, y, z = q.w, q.x, q.y, q.z
+    return np.array([
+        [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)],
+        [2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)],
+        [2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)],
+    ])  # fmt: skip
 
 
 def quaternion_of(roll: float, pitch: float, heading: float) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rover_energy.nodes import ros
 from rover_energy.nodes.plan_folder import read_world
 from rover_energy.simulation.sunlight import SunSensor
 
@@ -31,13 +32,9 @@ class Standing:
 
     def on_odometry(self, message: Any) -> None:
         """Where and how the rover stands."""
-        at, q = message.pose.pose.position, message.pose.pose.orientation
+        at = message.pose.pose.position
         self.place = at.x, at.y
-        self.rotation = np.array([
-            [1.0 - 2.0 * (q.y * q.y + q.z * q.z), 2.0 * (q.x * q.y - q.w * q.z), 2.0 * (q.x * q.z + q.w * q.y)],
-            [2.0 * (q.x * q.y + q.w * q.z), 1.0 - 2.0 * (q.x * q.x + q.z * q.z), 2.0 * (q.y * q.z - q.w * q.x)],
-            [2.0 * (q.x * q.z - q.w * q.y), 2.0 * (q.y * q.z + q.w * q.x), 1.0 - 2.0 * (q.x * q.x + q.y * q.y)],
-        ])  # fmt: skip
+        self.rotation = ros.rotation_of(message.pose.pose.orientation)
 
     def light(self, time: float) -> float:
         """Expected power of the array [W]; NaN where nothing is known of the Sun or the place."""
